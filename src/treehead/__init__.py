@@ -1,0 +1,1 @@
+"""One CNN, a head for every level of your label tree."""

@@ -1,0 +1,1 @@
+"""Images and labels in memory, how they are split, and how each epoch shuffles them."""

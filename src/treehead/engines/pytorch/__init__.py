@@ -1,0 +1,1 @@
+"""The network on PyTorch, at the full speed of the machine."""

@@ -1,0 +1,1 @@
+"""Labels as a tree, and what the tree makes of a mistake."""

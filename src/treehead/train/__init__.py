@@ -1,0 +1,1 @@
+"""The loop, the schedule and the checkpoint."""

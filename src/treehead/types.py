@@ -1,0 +1,19 @@
+"""Ground floor: the names of arrays that every room shares, and the two ways a command can fail."""
+
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+"""Any NumPy array; its shape and dtype stand in the docstring that takes or gives it."""
+
+Weights: TypeAlias = dict[str, Array]
+"""Parameters and buffers by their dotted name, e.g. `heads.fine.weight`."""
+
+
+class UserError(ValueError):
+    """What was asked cannot be done. The message names the offending thing and the way out; exit code 2."""
+
+
+class RunError(RuntimeError):
+    """What was asked was sound and failed while running. The message says what to do next; exit code 1."""
