@@ -1,0 +1,259 @@
+"""Ground floor: every knob a user may turn, with its meaning, its unit and its range.
+
+A config is frozen. It varies in one way only, `changed`, which checks the whole again.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from treehead.types import UserError
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, validate_default=True
+    )
+
+
+class DataConfig(Section):
+    """Which images, and which of them are trained on."""
+
+    name: Literal["cifar100", "shapes"] = "cifar100"
+    """The data set: `cifar100`, or `shapes`, which is drawn by code and needs no download."""
+    root: Path | None = None
+    """Folder or archive of the data set; without it TREEHEAD_DATA, then the cache, then a download."""
+    tree: str = "haf8"
+    """Label tree of CIFAR-100: haf8, bcnn8, superclass or haf5. `shapes` has its own."""
+    split: str = Field("official", pattern=r"^(official|[1-9]\d?:[1-9]\d?)$")
+    """`official`, or train:validation in percent such as 80:20 and 90:10, stratified by leaf."""
+    pool: Literal["train", "all"] = "train"
+    """What a percentage splits: the training images alone, or `all` images together."""
+
+
+class AugmentConfig(Section):
+    """How the training images are varied, anew in every epoch."""
+
+    crop_px: int = Field(4, ge=0)
+    """Largest shift of the random crop in each direction, in pixels; the border is reflected."""
+    flip: bool = True
+    """Mirror left and right with probability one half."""
+
+
+class ReluConfig(Section):
+    kind: Literal["relu"] = "relu"
+
+
+class LeakyReluConfig(Section):
+    kind: Literal["leaky_relu"] = "leaky_relu"
+    slope: float = Field(0.1, gt=0, lt=1)
+    """What negative values are multiplied by."""
+
+
+class StageConfig(Section):
+    """One resolution of the trunk: a convolution that widens and shrinks, then residual blocks."""
+
+    width: int = Field(ge=1)
+    """Channels of the stage."""
+    shrink: Literal["pool", "stride", "none"] = "pool"
+    """How the image is halved: max pooling after the convolution, a stride of 2 in it, or not at all."""
+    residuals: int = Field(1, ge=0)
+    """Residual blocks of two 3x3 convolutions."""
+    middle: int | None = Field(None, ge=1)
+    """Channels between the two convolutions of a block; the stage's width if not given."""
+
+
+class NetworkConfig(Section):
+    """The trunk that all heads share."""
+
+    stages: tuple[StageConfig, ...] = Field(
+        (
+            StageConfig(width=64, middle=32),
+            StageConfig(width=128, middle=128),
+            StageConfig(width=256, middle=376),
+        ),
+        min_length=1,
+    )
+    """From the image to the features."""
+    activation: Annotated[ReluConfig | LeakyReluConfig, Field(discriminator="kind")] = ReluConfig()
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Widths of fully connected layers between the pooled features and the heads."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the features that is dropped before the heads while training."""
+
+
+class CrossEntropyConfig(Section):
+    """Cross-entropy of every head, summed with a weight per level."""
+
+    kind: Literal["cross_entropy"] = "cross_entropy"
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    """Share of each target that is spread evenly over all classes."""
+    level_weights: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 0.3, 0.1)
+    """Weight of each level's loss, leaves first; levels beyond the list take its last value."""
+
+
+class AdamConfig(Section):
+    """Adam with decoupled weight decay (AdamW)."""
+
+    kind: Literal["adam"] = "adam"
+    learning_rate: float = Field(3e-3, gt=0)
+    """Peak step size, before the schedule scales it."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Decay of the gradient mean and mean square, per step."""
+    eps: float = Field(1e-8, gt=0)
+    """Added to the root mean square, after bias correction."""
+    weight_decay: float = Field(0.05, ge=0)
+    """Kernels shrink by learning_rate * weight_decay a step; biases and norms do not."""
+
+
+class SgdConfig(Section):
+    """Stochastic gradient descent with Nesterov momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    learning_rate: float = Field(0.2, gt=0)
+    """Peak step size, before the schedule scales it."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Share of the last step that is taken again."""
+    nesterov: bool = True
+    """Look ahead along the momentum before stepping."""
+    weight_decay: float = Field(5e-4, ge=0)
+    """Added to a kernel's gradient, times the kernel; not to biases and norms."""
+
+
+class ScheduleConfig(Section):
+    """The learning rate as a share of its peak."""
+
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of all steps in which the rate climbs in a line from 0 to its peak."""
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    """How it falls to 0 afterwards."""
+
+
+class TrainConfig(Section):
+    epochs: int = Field(50, ge=1)
+    batch_size: int = Field(256, ge=2)
+    """Images per step; the rest of an epoch that fills no batch is left to the next shuffle."""
+
+
+class EngineConfig(Section):
+    """What computes."""
+
+    kind: Literal["pytorch"] = "pytorch"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto`: an accelerator if there is one."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Of the arithmetic; weights stay float32. `auto`: bfloat16 where the machine computes in it natively."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads; without it all that the process may use."""
+
+
+class OutputConfig(Section):
+    """What a run leaves behind beside its figures."""
+
+    images: bool = True
+    """Keep a few misread test images in the run folder, for its report."""
+    tensorboard: bool = False
+    """Also write TensorBoard events; needs the extra: pip install 'treehead[tensorboard]'."""
+
+
+Optimizer = Annotated[AdamConfig | SgdConfig, Field(discriminator="kind")]
+
+
+class RunConfig(Section):
+    """Everything that decides a run. Same config, code, engine and machine: same numbers."""
+
+    name: str = Field("run", pattern=r"^[\w.-]+$")
+    """Goes into the name of the run folder."""
+    seed: int = Field(0, ge=0)
+    """Of the initial weights, the shuffles, the crops and flips, the dropout and the split."""
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    network: NetworkConfig = NetworkConfig()
+    loss: CrossEntropyConfig = CrossEntropyConfig()
+    optimizer: Optimizer = AdamConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    train: TrainConfig = TrainConfig()
+    decode: str = "independent"
+    """How the heads' probabilities become one answer: independent, top_down, path, marginal or crm."""
+    engine: EngineConfig = EngineConfig()
+    output: OutputConfig = OutputConfig()
+
+
+def changed(config: RunConfig, changes: Mapping[str, object]) -> RunConfig:
+    """Copy `config` with dotted keys replaced, checked again: {"train.epochs": 5}.
+
+    Conventions: a changed `kind` starts its section anew, so that no key of the other kind is left;
+        kinds are changed first, whatever their order in `changes`.
+    Raises: UserError: a key that does not exist, naming the nearest; a value out of range.
+    """
+    tree = config.model_dump()
+    for dotted in sorted(changes, key=lambda key: not key.endswith(".kind")):
+        *path, last = dotted.split(".")
+        node: dict[str, Any] = tree
+        for name in path:
+            inner = node.get(name)
+            if not isinstance(inner, dict):
+                raise _unknown_key(dotted, config)
+            node = inner
+        if last == "kind" and node.get("kind") != changes[dotted]:
+            node.clear()
+        elif last not in node and "kind" not in node:  # a section with a kind is checked by that kind
+            raise _unknown_key(dotted, config)
+        node[last] = changes[dotted]
+    return _checked(tree)
+
+
+def read_config(text: str) -> RunConfig:
+    """Read a TOML config; keys it leaves out have their defaults.
+
+    Raises: UserError: no TOML, an unknown key, a value out of range.
+    """
+    try:
+        return _checked(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"the config is no TOML: {error}") from None
+
+
+def write_config(config: RunConfig) -> str:
+    """Every key of `config` as TOML; keys without a value are left out."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def described(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, str]]:
+    """Every key of `section` in order: (dotted key, value, meaning)."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from described(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value, " ".join((field.description or "").split())
+
+
+def _checked(tree: Mapping[str, object]) -> RunConfig:
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        known = ("relu", "leaky_relu", "adam", "sgd")  # pydantic puts a union's tag into the place
+        where = ".".join(str(part) for part in first["loc"] if part not in known)
+        if first["type"] == "extra_forbidden":
+            raise _unknown_key(where, RunConfig()) from None
+        given = first["input"] if not isinstance(first["input"], Mapping) else first["input"].get("kind")
+        raise UserError(f"{where} = {given!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+
+
+def _unknown_key(dotted: str, config: RunConfig) -> UserError:
+    nearest = difflib.get_close_matches(dotted, _known_keys(config), n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    return UserError(f"there is no config key {dotted}; {hint}`treehead config` lists them all")
+
+
+def _known_keys(config: RunConfig) -> list[str]:
+    return [key for key, _, _ in described(config)]

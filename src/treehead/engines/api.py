@@ -1,0 +1,66 @@
+"""What every engine answers. Arrays in, arrays out: no tree, no file, no clock.
+
+Axes: N images, B batch, L levels, K classes of a level, S steps.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from treehead.data.augment import EpochPlan
+from treehead.types import Array, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The training loss as arrays: loss = sum_l level_weights[l] * cross-entropy(head l, targets[l][label]).
+
+    Shapes: targets: per level (K, K) float32, row = target distribution of that label; level_weights: (L,).
+    """
+
+    targets: tuple[Array, ...]
+    level_weights: Array
+
+
+@dataclass(frozen=True, slots=True)
+class StepResults:
+    """What some training steps gave.
+
+    Shapes: losses: (S, L) float64, mean over the batch, in nats, not yet weighted by level;
+        correct: (S, L) int64, images whose head was right, measured in training mode.
+    """
+
+    losses: Array
+    correct: Array
+
+
+class Engine(Protocol):
+    """A network with its optimizer, and the training images where the device can reach them."""
+
+    device: str
+    precision: str
+
+    def load_images(self, pixels: Array, labels: Array) -> None:
+        """Keep the training images. Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64."""
+        ...
+
+    def train(self, plan: EpochPlan, start: int, learning_rates: Array) -> StepResults:
+        """Take the steps start, start + 1, ... of `plan`, one per learning rate."""
+        ...
+
+    def predict(self, pixels: Array) -> list[Array]:
+        """Logits of every head, leaves first, in inference mode. Returns: per level (N, K) float32."""
+        ...
+
+    def weights(self) -> Weights:
+        """Parameters and buffers, float32, under the names of the spec; copies."""
+        ...
+
+    def load_weights(self, weights: Weights) -> None:
+        """Raises: UserError: a name or a shape is not this network's."""
+        ...
+
+    def optimizer_state(self) -> Weights:
+        """All that the optimizer remembers, as `<what>.<parameter>`; copies."""
+        ...
+
+    def load_optimizer_state(self, state: Weights) -> None: ...

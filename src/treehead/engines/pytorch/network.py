@@ -1,0 +1,83 @@
+"""NetSpec -> torch modules. Module names are the spec's, so that state dicts need no mapping."""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from treehead.spec import (
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    GlobalAvgPool,
+    Layer,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    NetSpec,
+    Residual,
+)
+
+
+class GlobalAvgPoolModule(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+class ResidualModule(nn.Sequential):
+    def forward(self, input: Tensor) -> Tensor:
+        return input + super().forward(input)
+
+
+class PlannedDropout(nn.Module):
+    """Dropout whose mask is given: the plan draws it, so that engines drop the same features."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.scale: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        assert self.scale is not None, "set scale before a training pass"
+        return x * self.scale
+
+
+class Network(nn.Module):
+    """The trunk and its heads. forward: (B, C, H, W) -> logits of each head, leaves first."""
+
+    def __init__(self, spec: NetSpec) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(OrderedDict((name, module_of(layer)) for name, layer in spec.trunk))
+        self.heads = nn.ModuleDict({name: module_of(layer) for name, layer in spec.heads})
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = self.trunk(x)
+        return [head(features) for head in self.heads.values()]
+
+
+def module_of(layer: Layer) -> nn.Module:
+    """The torch module of one layer of a spec."""
+    match layer:
+        case Conv2d(in_channels, out_channels, kernel_size, stride):
+            return nn.Conv2d(in_channels, out_channels, kernel_size, stride, layer.padding, bias=False)
+        case BatchNorm2d(num_channels):
+            return nn.BatchNorm2d(num_channels)
+        case LeakyReLU(slope):
+            return nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)
+        case MaxPool2d(kernel_size):
+            return nn.MaxPool2d(kernel_size)
+        case GlobalAvgPool():
+            return GlobalAvgPoolModule()
+        case Dropout(rate):
+            return PlannedDropout(rate)
+        case Linear(in_features, out_features):
+            return nn.Linear(in_features, out_features)
+        case Residual(body):
+            return ResidualModule(OrderedDict((name, module_of(inner)) for name, inner in body))
+
+
+def named_state(network: Network) -> dict[str, Tensor]:
+    """Parameters and buffers by name, without torch's counters of batches."""
+    named = network.state_dict(keep_vars=True)
+    return {name: value for name, value in named.items() if not name.endswith("num_batches_tracked")}

@@ -1,0 +1,64 @@
+"""First weights and their names, drawn in NumPy, so that every engine starts from the same ones."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from treehead.spec import BatchNorm2d, Conv2d, Layer, LeakyReLU, Linear, NetSpec, Residual
+from treehead.types import Array, UserError, Weights
+
+
+def initial_weights(spec: NetSpec, *, seed: int) -> Weights:
+    """Parameters and buffers of a network that has learned nothing.
+
+        weight ~ Normal(0, sqrt(2 / ((1 + slope^2) * fan_in)))        (convolutions, linear layers)
+
+    Conventions: fan_in = in_channels * kernel_size^2; slope is that of the network's activation, also for the heads;
+        biases 0; batch norm weight 1, bias 0, running mean 0 and variance 1. float32, drawn in the order of the spec.
+    Source: He et al. 2015, arXiv:1502.01852, eq. 15 (slope: eq. 14).
+    """
+    rng = np.random.default_rng([seed, 0])
+    layers = list(_named_layers(spec))
+    slope = next((layer.slope for _, layer in layers if isinstance(layer, LeakyReLU)), 0.0)
+    weights: Weights = {}
+    for name, layer in layers:
+        match layer:
+            case Conv2d(in_channels, out_channels, kernel_size):
+                shape = (out_channels, in_channels, kernel_size, kernel_size)
+                weights[f"{name}.weight"] = _he_normal(rng, shape, slope)
+            case Linear(in_features, out_features):
+                weights[f"{name}.weight"] = _he_normal(rng, (out_features, in_features), slope)
+                weights[f"{name}.bias"] = np.zeros(out_features, np.float32)
+            case BatchNorm2d(num_channels):
+                weights[f"{name}.weight"] = np.ones(num_channels, np.float32)
+                weights[f"{name}.bias"] = np.zeros(num_channels, np.float32)
+                weights[f"{name}.running_mean"] = np.zeros(num_channels, np.float32)
+                weights[f"{name}.running_var"] = np.ones(num_channels, np.float32)
+    return weights
+
+
+def check_weights(weights: Weights, expected: Weights) -> None:
+    """Raises: UserError: `weights` do not have exactly the names and shapes of `expected`."""
+    for name in sorted(expected.keys() ^ weights.keys()):
+        who = "lack" if name in expected else "hold"
+        raise UserError(f"these weights are of another network: they {who} {name}")
+    for name, value in expected.items():
+        if weights[name].shape != value.shape:
+            raise UserError(
+                f"these weights are of another network: {name} is {weights[name].shape}, expected {value.shape}"
+            )
+
+
+def _named_layers(spec: NetSpec) -> Iterator[tuple[str, Layer]]:
+    for prefix, layers in (("trunk", spec.trunk), ("heads", spec.heads)):
+        for name, layer in layers:
+            if isinstance(layer, Residual):
+                yield from ((f"{prefix}.{name}.{inner}", part) for inner, part in layer.body)
+            else:
+                yield f"{prefix}.{name}", layer
+
+
+def _he_normal(rng: np.random.Generator, shape: tuple[int, ...], slope: float) -> Array:
+    fan_in = int(np.prod(shape[1:]))
+    std = np.sqrt(2 / ((1 + slope**2) * fan_in))
+    return (std * rng.standard_normal(shape)).astype(np.float32)

@@ -1,0 +1,207 @@
+"""The network as data: a trunk and a head per level. Engines, summary, export and report read this value.
+
+Axes: C channels, H W image; shapes are those of one image, without the batch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import TypeAlias
+
+from treehead.config import NetworkConfig, ReluConfig, StageConfig
+from treehead.types import UserError
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d:
+    """3x3 or 1x1 cross-correlation without bias (a batch norm follows), padded to keep H W at stride 1."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int = 3
+    stride: int = 1
+
+    @property
+    def padding(self) -> int:
+        return self.kernel_size // 2
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d:
+    num_channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeakyReLU:
+    """x if x > 0 else slope * x; a slope of 0 is ReLU."""
+
+    slope: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool2d:
+    """Largest of each kernel_size x kernel_size window, windows side by side; a remainder at the edge is cut."""
+
+    kernel_size: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAvgPool:
+    """Mean over the image plane: (C, H, W) -> (C,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    in_features: int
+    out_features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """x + body(x); the body keeps the shape."""
+
+    body: tuple[tuple[str, "Layer"], ...]
+
+
+Layer: TypeAlias = Conv2d | BatchNorm2d | LeakyReLU | MaxPool2d | GlobalAvgPool | Dropout | Linear | Residual
+
+
+@dataclass(frozen=True, slots=True)
+class NetSpec:
+    """A trunk of named layers, then one linear head per level, each named like its level."""
+
+    input_shape: tuple[int, int, int]
+    trunk: tuple[tuple[str, Layer], ...]
+    heads: tuple[tuple[str, Linear], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """A line of the summary. multiply_adds counts those of one image in convolutions and linear layers."""
+
+    name: str
+    kind: str
+    output: Shape
+    parameters: int
+    multiply_adds: int
+
+
+def build_spec(
+    network: NetworkConfig, *, input_shape: tuple[int, int, int], levels: tuple[str, ...], sizes: tuple[int, ...]
+) -> NetSpec:
+    """Lay out `network` for images of `input_shape` (C, H, W) and a head of sizes[l] classes per level.
+
+    Raises: UserError: the image is too small to be halved so often.
+    """
+    act = LeakyReLU(0.0 if isinstance(network.activation, ReluConfig) else network.activation.slope)
+    halvings = sum(stage.shrink != "none" for stage in network.stages)
+    if min(input_shape[1:]) < 2**halvings:
+        raise UserError(
+            f"network.stages halve the image {halvings} times, which {input_shape[1]}x{input_shape[2]} pixels "
+            f"do not allow; use fewer stages, shrink = 'none', or larger images"
+        )
+    trunk: list[tuple[str, Layer]] = []
+    channels = input_shape[0]
+    for number, stage in enumerate(network.stages, 1):
+        trunk += _stage(f"stage{number}", stage, channels, act)
+        channels = stage.width
+    trunk.append(("pool", GlobalAvgPool()))
+    for number, width in enumerate(network.hidden, 1):
+        trunk += [(f"hidden{number}", Linear(channels, width)), (f"hidden{number}_act", act)]
+        channels = width
+    if network.dropout:
+        trunk.append(("dropout", Dropout(network.dropout)))
+    heads = tuple((level, Linear(channels, size)) for level, size in zip(levels, sizes, strict=True))
+    return NetSpec(input_shape, tuple(trunk), heads)
+
+
+def _stage(name: str, stage: StageConfig, channels: int, act: LeakyReLU) -> Iterator[tuple[str, Layer]]:
+    width, middle = stage.width, stage.middle or stage.width
+    yield f"{name}_conv", Conv2d(channels, width, stride=2 if stage.shrink == "stride" else 1)
+    if stage.shrink == "pool":
+        yield f"{name}_pool", MaxPool2d()  # before the norm: a quarter of the values to normalise
+    yield f"{name}_norm", BatchNorm2d(width)
+    yield f"{name}_act", act
+    for number in range(1, stage.residuals + 1):
+        body = (
+            ("conv1", Conv2d(width, middle)),
+            ("norm1", BatchNorm2d(middle)),
+            ("act1", act),
+            ("conv2", Conv2d(middle, width)),
+            ("norm2", BatchNorm2d(width)),
+        )
+        yield f"{name}_residual{number}", Residual(body)
+        yield f"{name}_residual{number}_act", act
+
+
+def output_shape(layer: Layer, shape: Shape) -> Shape:
+    """Shape of one image after `layer`."""
+    match layer:
+        case Conv2d(_, out_channels, kernel_size, stride):
+            after = ((size + 2 * (kernel_size // 2) - kernel_size) // stride + 1 for size in shape[1:])
+            return (out_channels, *after)
+        case MaxPool2d(kernel_size):
+            return (shape[0], *(size // kernel_size for size in shape[1:]))
+        case GlobalAvgPool():
+            return shape[:1]
+        case Linear(_, out_features):
+            return (out_features,)
+        case _:
+            return shape
+
+
+def parameter_shapes(layer: Layer) -> dict[str, Shape]:
+    """Trainable parameters of a layer by name; kernels are OIHW, linear weights (out, in)."""
+    match layer:
+        case Conv2d(in_channels, out_channels, kernel_size):
+            return {"weight": (out_channels, in_channels, kernel_size, kernel_size)}
+        case BatchNorm2d(num_channels):
+            return {"weight": (num_channels,), "bias": (num_channels,)}
+        case Linear(in_features, out_features):
+            return {"weight": (out_features, in_features), "bias": (out_features,)}
+        case Residual(body):
+            return {f"{n}.{p}": s for n, inner in body for p, s in parameter_shapes(inner).items()}
+        case _:
+            return {}
+
+
+def rows(spec: NetSpec) -> list[LayerRow]:
+    """The summary, a line per layer, residual bodies spelt out."""
+    lines, shape = _rows("trunk", spec.trunk, spec.input_shape)
+    for level, head in spec.heads:
+        lines += _rows("heads", ((level, head),), shape)[0]
+    return lines
+
+
+def _rows(prefix: str, layers: tuple[tuple[str, Layer], ...], shape: Shape) -> tuple[list[LayerRow], Shape]:
+    lines: list[LayerRow] = []
+    for short, layer in layers:
+        name = f"{prefix}.{short}"
+        if isinstance(layer, Residual):
+            lines += _rows(name, layer.body, shape)[0]
+            lines.append(LayerRow(name, "Residual sum", shape, 0, 0))
+            continue
+        shape = output_shape(layer, shape)
+        shapes = parameter_shapes(layer)
+        uses = prod(shape[1:]) if isinstance(layer, Conv2d) else 1  # how often an image meets each weight
+        multiply_adds = uses * prod(shapes["weight"]) if isinstance(layer, Conv2d | Linear) else 0
+        kind = "ReLU" if layer == LeakyReLU(0.0) else type(layer).__name__
+        lines.append(LayerRow(name, kind, shape, sum(map(prod, shapes.values())), multiply_adds))
+    return lines, shape
+
+
+def num_parameters(spec: NetSpec) -> int:
+    """Trainable parameters of trunk and heads."""
+    return sum(row.parameters for row in rows(spec))
+
+
+def num_multiply_adds(spec: NetSpec) -> int:
+    """Multiply-adds of one forward pass of one image, in convolutions and linear layers."""
+    return sum(row.multiply_adds for row in rows(spec))
