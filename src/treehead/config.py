@@ -32,7 +32,7 @@ class DataConfig(Section):
     """Folder or archive of the data set; without it TREEHEAD_DATA, then the cache, then a download."""
     tree: str = "haf8"
     """Label tree of CIFAR-100: haf8, bcnn8, superclass or haf5. `shapes` has its own."""
-    split: str = Field("official", pattern=r"^(official|[1-9]\d?:[1-9]\d?)$")
+    split: str = Field(default="official", pattern=r"^(official|[1-9]\d?:[1-9]\d?)$")
     """`official`, or train:validation in percent such as 80:20 and 90:10, stratified by leaf."""
     pool: Literal["train", "all"] = "train"
     """What a percentage splits: the training images alone, or `all` images together."""
@@ -41,7 +41,7 @@ class DataConfig(Section):
 class AugmentConfig(Section):
     """How the training images are varied, anew in every epoch."""
 
-    crop_px: int = Field(4, ge=0)
+    crop_px: int = Field(default=4, ge=0)
     """Largest shift of the random crop in each direction, in pixels; the border is reflected."""
     flip: bool = True
     """Mirror left and right with probability one half."""
@@ -53,7 +53,7 @@ class ReluConfig(Section):
 
 class LeakyReluConfig(Section):
     kind: Literal["leaky_relu"] = "leaky_relu"
-    slope: float = Field(0.1, gt=0, lt=1)
+    slope: float = Field(default=0.1, gt=0, lt=1)
     """What negative values are multiplied by."""
 
 
@@ -64,9 +64,9 @@ class StageConfig(Section):
     """Channels of the stage."""
     shrink: Literal["pool", "stride", "none"] = "pool"
     """How the image is halved: max pooling after the convolution, a stride of 2 in it, or not at all."""
-    residuals: int = Field(1, ge=0)
+    residuals: int = Field(default=1, ge=0)
     """Residual blocks of two 3x3 convolutions."""
-    middle: int | None = Field(None, ge=1)
+    middle: int | None = Field(default=None, ge=1)
     """Channels between the two convolutions of a block; the stage's width if not given."""
 
 
@@ -74,7 +74,7 @@ class NetworkConfig(Section):
     """The trunk that all heads share."""
 
     stages: tuple[StageConfig, ...] = Field(
-        (
+        default=(
             StageConfig(width=64, middle=32),
             StageConfig(width=128, middle=128),
             StageConfig(width=256, middle=376),
@@ -85,7 +85,7 @@ class NetworkConfig(Section):
     activation: Annotated[ReluConfig | LeakyReluConfig, Field(discriminator="kind")] = ReluConfig()
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths of fully connected layers between the pooled features and the heads."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the features that is dropped before the heads while training."""
 
 
@@ -93,7 +93,7 @@ class CrossEntropyConfig(Section):
     """Cross-entropy of every head, summed with a weight per level."""
 
     kind: Literal["cross_entropy"] = "cross_entropy"
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of each target that is spread evenly over all classes."""
     level_weights: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 0.3, 0.1)
     """Weight of each level's loss, leaves first; levels beyond the list take its last value."""
@@ -103,13 +103,13 @@ class AdamConfig(Section):
     """Adam with decoupled weight decay (AdamW)."""
 
     kind: Literal["adam"] = "adam"
-    learning_rate: float = Field(3e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
     """Peak step size, before the schedule scales it."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """Decay of the gradient mean and mean square, per step."""
-    eps: float = Field(1e-8, gt=0)
+    eps: float = Field(default=1e-8, gt=0)
     """Added to the root mean square, after bias correction."""
-    weight_decay: float = Field(0.05, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0)
     """Kernels shrink by learning_rate * weight_decay a step; biases and norms do not."""
 
 
@@ -117,28 +117,28 @@ class SgdConfig(Section):
     """Stochastic gradient descent with Nesterov momentum."""
 
     kind: Literal["sgd"] = "sgd"
-    learning_rate: float = Field(0.2, gt=0)
+    learning_rate: float = Field(default=0.2, gt=0)
     """Peak step size, before the schedule scales it."""
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     """Share of the last step that is taken again."""
     nesterov: bool = True
     """Look ahead along the momentum before stepping."""
-    weight_decay: float = Field(5e-4, ge=0)
+    weight_decay: float = Field(default=5e-4, ge=0)
     """Added to a kernel's gradient, times the kernel; not to biases and norms."""
 
 
 class ScheduleConfig(Section):
     """The learning rate as a share of its peak."""
 
-    warmup: float = Field(0.1, ge=0, lt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of all steps in which the rate climbs in a line from 0 to its peak."""
     decay: Literal["linear", "cosine", "constant"] = "linear"
     """How it falls to 0 afterwards."""
 
 
 class TrainConfig(Section):
-    epochs: int = Field(50, ge=1)
-    batch_size: int = Field(256, ge=2)
+    epochs: int = Field(default=50, ge=1)
+    batch_size: int = Field(default=256, ge=2)
     """Images per step; the rest of an epoch that fills no batch is left to the next shuffle."""
 
 
@@ -150,7 +150,7 @@ class EngineConfig(Section):
     """`auto`: an accelerator if there is one."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Of the arithmetic; weights stay float32. `auto`: bfloat16 where the machine computes in it natively."""
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     """CPU threads; without it all that the process may use."""
 
 
@@ -169,9 +169,9 @@ Optimizer = Annotated[AdamConfig | SgdConfig, Field(discriminator="kind")]
 class RunConfig(Section):
     """Everything that decides a run. Same config, code, engine and machine: same numbers."""
 
-    name: str = Field("run", pattern=r"^[\w.-]+$")
+    name: str = Field(default="run", pattern=r"^[\w.-]+$")
     """Goes into the name of the run folder."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Of the initial weights, the shuffles, the crops and flips, the dropout and the split."""
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()

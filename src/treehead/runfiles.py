@@ -170,9 +170,7 @@ class RunFolder:
         try:
             return read()
         except FileNotFoundError:
-            raise UserError(
-                f"{self.root} holds no {path.name}: it is not, or not yet, a finished run"
-            ) from None
+            raise UserError(f"{self.root} holds no {path.name}: it is not, or not yet, a finished run") from None
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror or error}") from None
         except (ValueError, EOFError, KeyError) as error:

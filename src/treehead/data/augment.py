@@ -29,7 +29,13 @@ class EpochPlan:
 
 
 def draw_epoch_plan(
-    augment: AugmentConfig, *, num_images: int, image_size: tuple[int, int], batch_size: int, seed: int, epoch: int
+    augment: AugmentConfig,
+    *,
+    num_images: int,
+    image_size: tuple[int, int],
+    batch_size: int,
+    seed: int,
+    epoch: int,
 ) -> EpochPlan:
     """Decide epoch number `epoch` (from 1) of the run with this `seed`.
 

@@ -36,8 +36,11 @@ class StepResults:
 class Engine(Protocol):
     """A network with its optimizer, and the training images where the device can reach them."""
 
-    device: str
-    precision: str
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
 
     def load_images(self, pixels: Array, labels: Array) -> None:
         """Keep the training images. Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64."""

@@ -1,0 +1,101 @@
+"""Images and labels in memory, and how they are divided.
+
+Axes: N images, C channels, H W image, L levels of the tree.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from treehead.hierarchy.tree import LabelTree
+from treehead.types import Array, UserError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64, column l the class id at level l."""
+
+    pixels: Array
+    labels: Array
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, indices: Array) -> "Images":
+        """The images at `indices`, copied."""
+        return Images(self.pixels[indices], self.labels[indices])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """A data set with the partition it was released with."""
+
+    name: str
+    tree: LabelTree
+    train: Images
+    test: Images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Splits:
+    """What is trained on, what the curves are drawn on, and what the final figures are of."""
+
+    name: str
+    train: Images
+    validation: Images
+    test: Images
+
+
+def split(dataset: Dataset, kind: str, *, pool: str = "train", seed: int = 0) -> Splits:
+    """Divide a data set.
+
+    Conventions: `official` trains on every training image; validation is the test images, which decide nothing.
+        `A:B` holds out B percent of the training images for validation, test stays the official one; with pool
+        `all`, B percent of all images are both validation and test. Stratified by leaf, seeded; in each leaf
+        round(n * A / 100) images train.
+    Raises: UserError: `official` of all images; percentages that do not sum to 100; a leaf too small to be divided.
+    """
+    if kind == "official":
+        if pool == "all":
+            raise UserError("data.pool = 'all' needs a percentage in data.split, such as 80:20; 'official' has none")
+        return Splits(kind, dataset.train, dataset.test, dataset.test)
+    share = [int(part) for part in kind.split(":")]
+    if sum(share) != 100:
+        raise UserError(f"data.split = {kind!r}: the two percentages must sum to 100")
+    images = _joined(dataset.train, dataset.test) if pool == "all" else dataset.train
+    chosen = _stratified(images.labels[:, 0], share[0] / 100, dataset.tree.names[0], seed)
+    held_out = images.take(np.flatnonzero(~chosen))
+    test = held_out if pool == "all" else dataset.test
+    return Splits(kind if pool == "train" else f"{kind} of all", images.take(np.flatnonzero(chosen)), held_out, test)
+
+
+def _joined(first: Images, second: Images) -> Images:
+    pixels = np.concatenate([first.pixels, second.pixels])
+    return Images(pixels, np.concatenate([first.labels, second.labels]))
+
+
+def _stratified(leaves: Array, share: float, names: tuple[str, ...], seed: int) -> Array:
+    """(N,) bool: `share` of the images of each leaf, at random."""
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(leaves), bool)
+    for leaf, name in enumerate(names):
+        members = rng.permutation(np.flatnonzero(leaves == leaf))
+        count = round(len(members) * share)
+        if not 0 < count < len(members):
+            raise UserError(f"{name!r} has {len(members)} images, too few for both parts of the split; add images")
+        chosen[members[:count]] = True
+    return chosen
+
+
+def channel_statistics(pixels: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of every channel, of pixels scaled to [0, 1].
+
+    Shapes: pixels: (N, C, H, W) uint8; returns two (C,) float64.
+    Conventions: over all images and places; the population's deviation (divide by N*H*W). Exact: a byte has only
+        256 values, so counting them is enough.
+    """
+    values = np.arange(256) / 255
+    counts = np.stack([np.bincount(pixels[:, c].ravel(), minlength=256) for c in range(pixels.shape[1])])
+    mean = counts @ values / counts.sum(axis=1)
+    mean_square = counts @ values**2 / counts.sum(axis=1)
+    return mean, np.sqrt(mean_square - mean**2)

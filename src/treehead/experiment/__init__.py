@@ -1,0 +1,1 @@
+"""One training with its folder, and what is made of it."""

@@ -1,0 +1,68 @@
+"""All that a stopped run needs to go on: weights, optimizer state, and how many epochs are done."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from treehead.runfiles import written_whole
+from treehead.types import UserError, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """State after `epoch` finished epochs."""
+
+    epoch: int
+    weights: Weights
+    optimizer: Weights
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write whole or not at all; a checkpoint already there is replaced."""
+    arrays = {f"weights.{name}": value for name, value in checkpoint.weights.items()}
+    arrays |= {f"optimizer.{name}": value for name, value in checkpoint.optimizer.items()}
+    _save(path, arrays, {"epoch": str(checkpoint.epoch)})
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Raises: UserError: missing, damaged, or no checkpoint of treehead."""
+    arrays, metadata = _load(path)
+    if "epoch" not in metadata:
+        raise UserError(f"{path} is no checkpoint: it does not say its epoch")
+    parts: dict[str, Weights] = {"weights": {}, "optimizer": {}}
+    for key, value in arrays.items():
+        part, name = key.split(".", 1)
+        parts[part][name] = value
+    return Checkpoint(int(metadata["epoch"]), parts["weights"], parts["optimizer"])
+
+
+def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
+    """Write a network's weights as safetensors; `half` stores them as 16-bit floats."""
+    dtype = np.float16 if half else np.float32
+    _save(path, {name: value.astype(dtype) for name, value in weights.items()}, {})
+
+
+def load_weights(path: Path) -> Weights:
+    """Weights as float32.
+
+    Raises: UserError: missing or damaged.
+    """
+    return {name: value.astype(np.float32) for name, value in _load(path)[0].items()}
+
+
+def _save(path: Path, arrays: Weights, metadata: dict[str, str]) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save(arrays, metadata))
+
+
+def _load(path: Path) -> tuple[Weights, dict[str, str]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"{path.parent} holds no {path.name}: nothing was finished there yet") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
