@@ -180,8 +180,8 @@ class RunConfig(Section):
     optimizer: Optimizer = AdamConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     train: TrainConfig = TrainConfig()
-    decode: str = "independent"
-    """How the heads' probabilities become one answer: independent, top_down, path, marginal or crm."""
+    decode: Literal["independent", "top_down", "path", "marginal", "crm"] = "independent"
+    """How the heads' probabilities become one answer; all but `independent` agree with the tree."""
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
 

@@ -1,0 +1,88 @@
+"""The heads' probabilities -> one answer per level.
+
+Axes: N images, L levels from the leaves up, K leaves, K_l classes of level l.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from treehead.hierarchy.severity import severity_matrix
+from treehead.hierarchy.tree import LabelTree
+from treehead.types import Array, UserError
+
+SMALLEST = 1e-12
+"""Probabilities are clipped here before a logarithm."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Shapes: answers: (N, L) int64 class ids; leaf_scores: (N, K), what the leaves are ranked by."""
+
+    answers: Array
+    leaf_scores: Array
+
+
+def decode(kind: str, probabilities: list[Array], tree: LabelTree) -> Decoded:
+    """Answer at every level.
+
+        independent   argmax of each head; the answers may contradict the tree
+        top_down      the best class of the top head, then its best child by the head below, down to a leaf
+        path          the leaf with the highest sum of log probabilities along its path
+        marginal      top_down, by the sums of the leaf probabilities below each class
+        crm           the leaf of least expected severity under the leaf head's probabilities
+
+    Shapes: probabilities: per level (N, K_l).
+    Conventions: all but `independent` answer with a path of the tree; ties go to the lower class id. Leaves are
+        ranked by the leaf head's probability, but by path score for `path` and by expected severity for `crm`.
+    Raises: UserError: another kind.
+    Source: crm: Karthik et al. 2021, arXiv:2104.00795, eq. 1.
+    """
+    if kind not in DECODERS:
+        raise UserError(f"decode = {kind!r} is none of {', '.join(DECODERS)}")
+    return DECODERS[kind](probabilities, tree)
+
+
+def _independent(probabilities: list[Array], tree: LabelTree) -> Decoded:
+    return Decoded(np.stack([level.argmax(axis=1) for level in probabilities], axis=1), probabilities[0])
+
+
+def _top_down(probabilities: list[Array], tree: LabelTree) -> Decoded:
+    answers = [probabilities[-1].argmax(axis=1)]
+    for level in reversed(range(len(tree.parents))):
+        is_child = np.array(tree.parents[level])[None, :] == answers[-1][:, None]
+        answers.append(np.where(is_child, probabilities[level], -1.0).argmax(axis=1))
+    return Decoded(np.stack(answers[::-1], axis=1), probabilities[0])
+
+
+def _path(probabilities: list[Array], tree: LabelTree) -> Decoded:
+    scores = sum(
+        np.log(np.maximum(level, SMALLEST))[:, ids] for level, ids in zip(probabilities, tree.ancestors, strict=True)
+    )
+    return _of_best_leaf(np.asarray(scores), tree)
+
+
+def _marginal(probabilities: list[Array], tree: LabelTree) -> Decoded:
+    sums = [probabilities[0]]
+    for parents, size in zip(tree.parents, tree.sizes[1:], strict=True):
+        belongs = np.array(parents)[:, None] == np.arange(size)
+        sums.append(sums[-1] @ belongs)
+    return _top_down(sums, tree)
+
+
+def _crm(probabilities: list[Array], tree: LabelTree) -> Decoded:
+    return _of_best_leaf(-(probabilities[0] @ severity_matrix(tree)), tree)
+
+
+def _of_best_leaf(scores: Array, tree: LabelTree) -> Decoded:
+    return Decoded(tree.label_paths(scores.argmax(axis=1)), scores)
+
+
+DECODERS: dict[str, Callable[[list[Array], LabelTree], Decoded]] = {
+    "independent": _independent,
+    "top_down": _top_down,
+    "path": _path,
+    "marginal": _marginal,
+    "crm": _crm,
+}

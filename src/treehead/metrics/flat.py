@@ -1,0 +1,64 @@
+"""Metrics of one level, which know nothing of the tree.
+
+Axes: N images, K classes. Fractions are in [0, 1].
+"""
+
+import numpy as np
+
+from treehead.types import Array
+
+SMALLEST = 1e-12
+"""Probabilities are clipped here before a logarithm."""
+
+
+def softmax(logits: Array) -> Array:
+    """Logits to probabilities. Shapes: (N, K) to (N, K) float64; rows sum to 1."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)  # unchanged, and exp cannot overflow
+    exps = np.exp(shifted)
+    return exps / exps.sum(axis=1, keepdims=True)
+
+
+def accuracy(labels: Array, answers: Array) -> float:
+    """Share of right answers. Shapes: labels, answers: (N,) int."""
+    return float((labels == answers).mean())
+
+
+def top_k_accuracy(labels: Array, scores: Array, *, k: int) -> float:
+    """Share of images whose label is among the k highest scores.
+
+    Shapes: labels: (N,) int; scores: (N, K).
+    Conventions: of equal scores the lower class id comes first.
+    """
+    return float((ranked(scores, k) == labels[:, None]).any(axis=1).mean())
+
+
+def ranked(scores: Array, k: int) -> Array:
+    """The k best classes of every image, best first; of equal scores the lower id. Shapes: (N, K) to (N, k)."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+def confusion_matrix(labels: Array, answers: Array, *, num_classes: int) -> Array:
+    """Counts [true, predicted]. Shapes: labels, answers: (N,) int; returns (K, K) int64."""
+    return np.bincount(labels * num_classes + answers, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def log_loss(labels: Array, probabilities: Array) -> float:
+    """Mean cross-entropy of the true class, in nats; probabilities clipped at 1e-12."""
+    true = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(true, SMALLEST)).mean())
+
+
+def expected_calibration_error(labels: Array, probabilities: Array, *, num_bins: int = 15) -> float:
+    """How far confidence lies from accuracy.
+
+        sum_b (n_b / N) * |accuracy_b - mean confidence_b|
+
+    Shapes: labels: (N,) int; probabilities: (N, K).
+    Conventions: confidence is the highest probability; num_bins bins of equal width, each open to the left.
+    Source: Guo et al. 2017, arXiv:1706.04599, eq. 3.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=num_bins)  # n_b * (accuracy_b - confidence_b)
+    return float(np.abs(gaps).sum() / len(labels))

@@ -1,0 +1,60 @@
+"""Metrics of the whole tree: how severe the mistakes are, and whether the answers agree.
+
+Axes: N images, L levels from the leaves up, K leaves. Severities are heights in the tree: 0 right, 1 wrong leaf but
+right parent, ... L right at no level.
+"""
+
+import numpy as np
+
+from treehead.metrics.flat import ranked
+from treehead.types import Array, UserError
+
+
+def severity_counts(heights: Array, labels: Array, answers: Array) -> Array:
+    """How many images have severity 0, 1, ... L.
+
+    Shapes: heights: (K, K) int, see `LabelTree.heights`; labels, answers: (N,) leaf ids; returns (L + 1,) int64.
+    """
+    return np.bincount(heights[labels, answers], minlength=int(heights.max()) + 1)
+
+
+def mistake_severity(counts: Array) -> float | None:
+    """Mean severity over the mistakes alone; None if there are none.
+
+    Conventions: a bad classifier can score well here: never show it without accuracy.
+    Source: Bertinetto et al. 2020, arXiv:1912.09393, section 4.1.
+    """
+    mistakes = counts[1:].sum()
+    return float(counts @ np.arange(len(counts)) / mistakes) if mistakes else None
+
+
+def severity_share(counts: Array) -> list[float] | None:
+    """Share of the mistakes that have severity 1, ... L; None if there are no mistakes."""
+    mistakes = counts[1:].sum()
+    return [float(share) for share in counts[1:] / mistakes] if mistakes else None
+
+
+def hd_at_k(heights: Array, labels: Array, leaf_scores: Array, *, k: int) -> float:
+    """Mean over all images of the mean severity of the k highest scored leaves.
+
+    Shapes: heights: (K, K); labels: (N,) leaf ids; leaf_scores: (N, K).
+    Conventions: of equal scores the lower leaf id comes first; right images count (with 0 at k = 1).
+    Raises: UserError: there are fewer than k leaves.
+    Source: Bertinetto et al. 2020, arXiv:1912.09393, section 4.1.
+    """
+    if not 1 <= k <= len(heights):
+        raise UserError(f"HD@{k} needs {k} leaves; the tree has {len(heights)}")
+    return float(heights[labels[:, None], ranked(leaf_scores, k)].mean())
+
+
+def full_path_accuracy(labels: Array, answers: Array) -> float:
+    """Share of images right at every level. Shapes: labels, answers: (N, L) class ids."""
+    return float((labels == answers).all(axis=1).mean())
+
+
+def tree_inconsistency(ancestors: Array, answers: Array) -> float:
+    """Share of images whose answers at two levels contradict the tree.
+
+    Shapes: ancestors: (L, K), see `LabelTree.ancestors`; answers: (N, L) class ids.
+    """
+    return float((answers != ancestors[:, answers[:, 0]].T).any(axis=1).mean())

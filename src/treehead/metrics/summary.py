@@ -1,0 +1,48 @@
+"""Every metric of one set of predictions, as a value that JSON can hold."""
+
+from typing import Any
+
+from treehead.hierarchy.severity import chance_shares
+from treehead.hierarchy.tree import LabelTree
+from treehead.metrics import flat, hierarchical
+from treehead.types import Array
+
+HD_KS = (1, 5, 20)
+
+
+def summarise(
+    tree: LabelTree, *, labels: Array, answers: Array, probabilities: list[Array], leaf_scores: Array
+) -> dict[str, Any]:
+    """Measure predictions at every level and along the tree.
+
+    Shapes: labels, answers: (N, L) class ids; probabilities: per level (N, K_l); leaf_scores: (N, K).
+    Conventions: accuracy, severities and confusion are of `answers`; top-5, loss and calibration of each head's
+        `probabilities`; HD@k of the ranking of `leaf_scores`.
+    """
+    heights = tree.heights
+    counts = hierarchical.severity_counts(heights, labels[:, 0], answers[:, 0])
+    per_level = {level: _of_level(labels[:, i], answers[:, i], probabilities[i]) for i, level in enumerate(tree.levels)}
+    return {
+        "images": len(labels),
+        **{key: {level: found[key] for level, found in per_level.items()} for key in next(iter(per_level.values()))},
+        "severity_counts": counts.tolist(),
+        "severity_share": hierarchical.severity_share(counts),
+        "severity_chance": chance_shares(tree).tolist(),
+        "mistake_severity": hierarchical.mistake_severity(counts),
+        "hd": {
+            str(k): hierarchical.hd_at_k(heights, labels[:, 0], leaf_scores, k=k) for k in HD_KS if k <= tree.num_leaves
+        },
+        "full_path_accuracy": hierarchical.full_path_accuracy(labels, answers),
+        "tree_inconsistency": hierarchical.tree_inconsistency(tree.ancestors, answers),
+    }
+
+
+def _of_level(labels: Array, answers: Array, probabilities: Array) -> dict[str, Any]:
+    num_classes = probabilities.shape[1]
+    return {
+        "accuracy": flat.accuracy(labels, answers),
+        "top5": flat.top_k_accuracy(labels, probabilities, k=min(5, num_classes)),
+        "loss": flat.log_loss(labels, probabilities),
+        "calibration_error": flat.expected_calibration_error(labels, probabilities),
+        "confusion": flat.confusion_matrix(labels, answers, num_classes=num_classes).tolist(),
+    }
