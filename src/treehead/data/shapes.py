@@ -1,0 +1,129 @@
+"""The embedded data set: coloured, textured shapes, drawn by code, in a tree of three levels.
+
+    group        round, angular
+    superclass   disc, ring, lens | triangle, square, star      the outline
+    fine         each of them plain, striped, dotted or checked   the texture
+
+Colour, place, size, turn, light, noise and clutter vary freely within a class, so none of them gives it away.
+Axes: N images, H W image.
+"""
+
+import numpy as np
+
+from treehead.data.dataset import Dataset, Images
+from treehead.hierarchy.tree import LabelTree
+from treehead.types import Array
+
+SIDE = 32
+GROUPS = {"round": ("disc", "ring", "lens"), "angular": ("triangle", "square", "star")}
+OUTLINES = tuple(outline for outlines in GROUPS.values() for outline in outlines)
+TEXTURES = ("plain", "striped", "dotted", "checked")
+
+
+def shapes_tree() -> LabelTree:
+    """24 leaves (`striped_star`), 6 outlines, 2 groups."""
+    paths = [
+        (f"{texture}_{outline}", outline, group)
+        for group, outlines in GROUPS.items()
+        for outline in outlines
+        for texture in TEXTURES
+    ]
+    return LabelTree.from_paths("shapes", ("fine", "superclass", "group"), paths)
+
+
+def shapes(*, train_per_leaf: int = 250, test_per_leaf: int = 50, seed: int = 0) -> Dataset:
+    """Draw the data set: same seed, same pixels.
+
+    Shapes: images of (3, 32, 32) uint8; 24 * train_per_leaf of them to train on, 24 * test_per_leaf to test on.
+    """
+    tree = shapes_tree()
+    rng = np.random.default_rng(seed)
+    train, test = (_draw(tree, count, rng) for count in (train_per_leaf, test_per_leaf))
+    return Dataset("shapes", tree, train, test)
+
+
+def _draw(tree: LabelTree, per_leaf: int, rng: np.random.Generator) -> Images:
+    leaves = np.repeat(np.arange(tree.num_leaves), per_leaf)
+    outlines, textures = np.divmod(leaves, len(TEXTURES))
+    num = len(leaves)
+    u, v = _own_coordinates(num, rng)
+    inside = _coverage(_outline(u, v, outlines))
+    ink = _texture(u, v, textures, rng)
+    image = _background(num, rng)
+    paper, mark = _two_colours(num, rng)
+    filling = paper + ink[:, None] * (mark - paper)
+    image += inside[:, None] * (filling - image)
+    light = rng.uniform(0.65, 1.25, (num, 1, 1, 1))
+    noise = rng.normal(0, 0.06, (num, 3, SIDE, SIDE))
+    pixels = np.clip(image * light + noise, 0, 1)
+    return Images(np.round(255 * pixels).astype(np.uint8), tree.label_paths(leaves))
+
+
+def _own_coordinates(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Every pixel in the shape's own frame, where it is centred, upright and about 1 in radius: (N, H, W) each."""
+    grid = np.arange(SIDE) + 0.5
+    centre = rng.uniform(11, 21, (2, num, 1, 1))
+    radius = rng.uniform(7, 12, (num, 1, 1))
+    turn = rng.uniform(0, 2 * np.pi, (num, 1, 1))
+    dx, dy = (grid - centre[0]) / radius, (grid[:, None] - centre[1]) / radius
+    return np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
+
+
+def _outline(u: Array, v: Array, outlines: Array) -> Array:
+    """Signed distance-like field of each image's outline, negative inside: (N, H, W)."""
+    r, angle = np.hypot(u, v), np.arctan2(v, u)
+
+    def polygon(corners: int) -> Array:
+        wedge = 2 * np.pi / corners
+        return r * np.cos(np.mod(angle, wedge) - wedge / 2) - np.cos(np.pi / corners)
+
+    fields = {
+        "disc": lambda: r - 0.9,
+        "ring": lambda: np.abs(r - 0.72) - 0.26,
+        "lens": lambda: np.maximum(np.hypot(u, v - 0.55), np.hypot(u, v + 0.55)) - 1.1,
+        "triangle": lambda: polygon(3),
+        "square": lambda: polygon(4),
+        "star": lambda: r - (0.72 + 0.3 * np.cos(5 * angle)),
+    }
+    drawn = np.stack([fields[name]() for name in OUTLINES])
+    return np.take_along_axis(drawn, outlines[None, :, None, None], axis=0)[0]
+
+
+def _coverage(field: Array) -> Array:
+    """How much of a pixel lies inside: a soft edge about one pixel wide, in [0, 1]."""
+    return np.clip(0.5 - 8 * field, 0, 1)
+
+
+def _texture(u: Array, v: Array, textures: Array, rng: np.random.Generator) -> Array:
+    """How much of a pixel is marked with the second colour: (N, H, W) in [0, 1]."""
+    waves = rng.uniform(6, 9, (len(u), 1, 1))
+    a, b = np.sin(waves * u), np.sin(waves * v)
+    marks = {
+        "plain": lambda: np.full_like(u, -1.0),
+        "striped": lambda: a,
+        "dotted": lambda: (a + b) / 2 - 0.45,
+        "checked": lambda: 2 * a * b,
+    }
+    drawn = np.stack([marks[name]() for name in TEXTURES])
+    return np.clip(0.5 + 2 * np.take_along_axis(drawn, textures[None, :, None, None], axis=0)[0], 0, 1)
+
+
+def _two_colours(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """A shape's colour and that of its marks, far enough apart to be seen: (N, 3, 1, 1) each."""
+    paper = rng.uniform(0.15, 0.95, (num, 3, 1, 1))
+    away = np.where(paper.mean(axis=1, keepdims=True) > 0.55, -1, 1) * rng.uniform(0.3, 0.5, (num, 3, 1, 1))
+    return paper, np.clip(paper + away, 0, 1)
+
+
+def _background(num: int, rng: np.random.Generator) -> Array:
+    """Two colours running into each other, with a few discs lying about: (N, 3, H, W)."""
+    grid = np.linspace(-1, 1, SIDE)
+    turn = rng.uniform(0, 2 * np.pi, (num, 1, 1))
+    slope = 0.5 + 0.35 * (np.cos(turn) * grid + np.sin(turn) * grid[:, None])
+    ends = rng.uniform(0.1, 0.9, (2, num, 3, 1, 1))
+    image = ends[0] + slope[:, None] * (ends[1] - ends[0])
+    for _ in range(3):
+        x, y, radius = rng.uniform(-1, 1, (num, 1, 1)), rng.uniform(-1, 1, (num, 1, 1)), rng.uniform(0.1, 0.3, num)
+        cover = _coverage((np.hypot(grid - x, grid[:, None] - y) - radius[:, None, None]) * 1.5)
+        image += cover[:, None] * (rng.uniform(0.1, 0.9, (num, 3, 1, 1)) - image)
+    return image
