@@ -236,6 +236,18 @@ def described(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, objec
             yield f"{prefix}{name}", value, " ".join((field.description or "").split())
 
 
+def written(value: object) -> str:
+    """A value as one would write it on the command line: key=VALUE."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, BaseModel):
+        pairs = value.model_dump(exclude_none=True).items()
+        return f"{{{', '.join(f'{key} = {written(inner)}' for key, inner in pairs)}}}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
 def _checked(tree: Mapping[str, object]) -> RunConfig:
     try:
         return RunConfig.model_validate(tree)

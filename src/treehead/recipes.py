@@ -9,10 +9,27 @@ from treehead.types import UserError
 
 def cifar100() -> RunConfig:
     """Three heads on CIFAR-100: Adam, ReLU, official split, 50 epochs, the default network."""
-    return changed(RunConfig(name="cifar100"), {"optimizer.learning_rate": 6e-3})
+    return changed(
+        RunConfig(name="cifar100"),
+        {"train.batch_size": 128, "optimizer.learning_rate": 4e-3, "network.dropout": 0.1},
+    )
 
 
-RECIPES: dict[str, Callable[[], RunConfig]] = {"cifar100": cifar100}
+def shapes() -> RunConfig:
+    """The embedded shapes, for `make demo`: a small network, a few epochs."""
+    return changed(
+        RunConfig(name="shapes"),
+        {
+            "data.name": "shapes",
+            "augment.crop_px": 2,
+            "network.stages": [{"width": 32}, {"width": 64}, {"width": 96}],
+            "train.epochs": 12,
+            "train.batch_size": 64,
+        },
+    )
+
+
+RECIPES: dict[str, Callable[[], RunConfig]] = {"cifar100": cifar100, "shapes": shapes}
 
 
 def recipe(name: str) -> RunConfig:

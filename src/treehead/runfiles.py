@@ -125,6 +125,10 @@ class RunFolder:
     def figures(self) -> Path:
         return self.root / "figures"
 
+    def read_text(self, path: Path) -> str:
+        """Raises: UserError: the file is missing or unreadable."""
+        return self._read(path, lambda: path.read_text(encoding="utf-8"))
+
     def read_json(self, path: Path) -> Any:
         """Raises: UserError: the file is missing, unreadable or no JSON."""
         return self._read(path, lambda: json.loads(path.read_text(encoding="utf-8")))

@@ -1,131 +1,136 @@
 """One run, from its config to its finished folder."""
 
 import dataclasses
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-
-from treehead.config import RunConfig, read_config, write_config
-from treehead.data import cifar100
+from treehead.config import DataConfig, RunConfig, read_config, write_config
 from treehead.data.dataset import Dataset, Splits, channel_statistics, split
 from treehead.engines.api import Engine, Objective
 from treehead.engines.weights import initial_weights
 from treehead.experiment.environment import describe_environment, now, peak_memory_bytes
-from treehead.hierarchy.cifar100 import cifar100_tree
-from treehead.hierarchy.targets import smoothed_targets
-from treehead.hierarchy.tree import LabelTree
+from treehead.experiment.evaluation import evaluate_model
+from treehead.experiment.model import Model, build_engine, load_model, objective_of, save_model
 from treehead.runfiles import RunFolder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, num_multiply_adds, num_parameters, rows
-from treehead.train.checkpoint import save_weights
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates
 from treehead.types import UserError
 
+Loader: TypeAlias = Callable[[DataConfig], Dataset]
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run."""
+    """A finished run, as its folder has it."""
 
-    folder: RunFolder
+    root: Path
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Every figure, on the test images; see `metrics.summary.summarise`."""
+        folder = RunFolder(self.root)
+        return folder.read_json(folder.metrics)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A record per epoch; see `train.loop.fit`."""
+        return RunFolder(self.root).read_history()
 
 
-def start(config: RunConfig, root: Path, watcher: Watcher) -> Run:
-    """Begin a new run in the folder `root` and train it to the end.
+def start(config: RunConfig, root: Path, *, load: Loader, watcher: Watcher) -> Run:
+    """Train a new run in the folder `root` to its end and evaluate it.
 
-    Raises: UserError: the folder holds a run already; RunError: the training failed.
+    Raises: UserError: the folder holds a run already, or the config fits neither data nor machine;
+        RunError: the training failed.
     """
     folder = RunFolder(root)
     if folder.environment.exists():
         raise UserError(f"{root} holds a run already; go on with `treehead resume {root}` or name another folder")
-    dataset = load_data(config)
-    spec = spec_of(config, dataset)
+    setup = _set_up(config, load)  # before anything is written: a mistake leaves no half-made folder
     write_text(folder.config, write_config(config))
-    write_json(folder.tree, dataset.tree.to_json())
-    write_json(folder.network, network_json(spec))
-    write_json(folder.environment, describe_environment())
-    return _train(config, dataset, folder, watcher)
+    write_json(folder.tree, setup.model.tree.to_json())
+    write_json(folder.network, network_json(setup.model.spec))
+    write_json(folder.environment, describe_environment() | _engine_facts(config, setup.engine))
+    return _train(setup, folder, watcher)
 
 
-def resume(root: Path, watcher: Watcher) -> Run:
-    """Go on where the run in `root` stopped; a finished one is left as it is."""
+def resume(root: Path, *, load: Loader, watcher: Watcher) -> Run:
+    """Go on where the run in `root` stopped; one that is trained already is only evaluated anew."""
     folder = RunFolder(root).checked()
-    config = read_config(folder.config.read_text(encoding="utf-8"))
-    return _train(config, load_data(config), folder, watcher)
+    config = read_config(folder.read_text(folder.config))
+    return _train(_set_up(config, load), folder, watcher)
 
 
-def _train(config: RunConfig, dataset: Dataset, folder: RunFolder, watcher: Watcher) -> Run:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Setup:
+    model: Model
+    splits: Splits
+    objective: Objective
+    engine: Engine
+
+
+def _set_up(config: RunConfig, load: Loader) -> _Setup:
+    dataset = load(config.data)
     splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
-    objective = objective_of(config, dataset.tree)
-    engine = build_engine(config, spec_of(config, dataset), splits, objective)
-    environment = folder.read_json(folder.environment)
-    environment |= {"engine": config.engine.kind, "device": engine.device, "precision": engine.precision}
-    started = time.perf_counter()
-    steps = max(1, len(splits.train) // config.train.batch_size)
-    rates = learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=steps * config.train.epochs)
+    spec = spec_of(config, dataset)
+    objective = objective_of(config.loss, dataset.tree)
+    mean, std = channel_statistics(splits.train.pixels)
+    model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std)
+    return _Setup(model, splits, objective, build_engine(model, objective=objective))
+
+
+def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
+    config, engine = setup.model.config, setup.engine
+    steps_per_epoch = max(1, len(setup.splits.train) // config.train.batch_size)
+    num_steps = steps_per_epoch * config.train.epochs
     fit(
         engine,
-        splits,
-        levels=dataset.tree.levels,
-        objective=objective,
-        rates=rates,
+        setup.splits,
+        levels=setup.model.tree.levels,
+        objective=setup.objective,
+        rates=learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=num_steps),
         train=config.train,
         augment=config.augment,
         seed=config.seed,
         folder=folder,
         watcher=watcher,
     )
-    save_weights(folder.weights, engine.weights())
-    environment |= {
-        "finished": now(),
-        "seconds": round((environment["seconds"] or 0) + time.perf_counter() - started, 1),
-        "peak_memory_bytes": peak_memory_bytes(),
-    }
+    model = dataclasses.replace(setup.model, weights=engine.weights())
+    save_model(folder, model)
+    environment = folder.read_json(folder.environment) | _engine_facts(config, engine)
+    seconds = sum(record["seconds"] for record in folder.read_history())
+    environment |= {"finished": now(), "seconds": round(seconds, 1), "peak_memory_bytes": peak_memory_bytes()}
     write_json(folder.environment, environment)
-    return Run(folder)
+    evaluate_model(engine, model, setup.splits, folder, decode_kind=config.decode)
+    return Run(folder.root)
 
 
-def load_data(config: RunConfig) -> Dataset:
-    """The images and the tree that the config names."""
-    assert config.data.root is not None
-    return cifar100.read(config.data.root, cifar100_tree(config.data.tree))
+def _engine_facts(config: RunConfig, engine: Engine) -> dict[str, str]:
+    return {"engine": config.engine.kind, "device": engine.device, "precision": engine.precision}
+
+
+def evaluate(root: Path, *, load: Loader, decode_kind: str | None = None) -> Run:
+    """Measure a trained run on its test images again, perhaps with another decode; rewrites its metrics.
+
+    Raises: UserError: the run is not finished, or its data set is not here.
+    """
+    folder = RunFolder(root).checked()
+    model = load_model(folder)
+    config = model.config
+    splits = split(load(config.data), config.data.split, pool=config.data.pool, seed=config.seed)
+    evaluate_model(build_engine(model), model, splits, folder, decode_kind=decode_kind or config.decode)
+    return Run(root)
 
 
 def spec_of(config: RunConfig, dataset: Dataset) -> NetSpec:
     """The network for this config on these images."""
     _, channels, height, width = dataset.train.pixels.shape
-    return build_spec(
-        config.network,
-        input_shape=(channels, height, width),
-        levels=dataset.tree.levels,
-        sizes=dataset.tree.sizes,
-    )
-
-
-def objective_of(config: RunConfig, tree: LabelTree) -> Objective:
-    """The training loss as arrays."""
-    given = config.loss.level_weights
-    weights = [given[min(level, len(given) - 1)] for level in range(len(tree.levels))]
-    targets = tuple(smoothed_targets(size, config.loss.label_smoothing) for size in tree.sizes)
-    return Objective(targets, np.array(weights))
-
-
-def build_engine(config: RunConfig, spec: NetSpec, splits: Splits, objective: Objective) -> Engine:
-    """The engine the config asks for, with first weights; torch is imported here and not before."""
-    from treehead.engines.pytorch.engine import PyTorchEngine
-
-    mean, std = channel_statistics(splits.train.pixels)
-    return PyTorchEngine(
-        spec,
-        initial_weights(spec, seed=config.seed),
-        mean=mean,
-        std=std,
-        objective=objective,
-        optimizer=config.optimizer,
-        config=config.engine,
-    )
+    tree = dataset.tree
+    shape = (channels, height, width)
+    return build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes)
 
 
 def network_json(spec: NetSpec) -> dict[str, Any]:

@@ -40,9 +40,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def save_weights(path: Path, weights: Weights, *, half: bool = False) -> None:
-    """Write a network's weights as safetensors; `half` stores them as 16-bit floats."""
-    dtype = np.float16 if half else np.float32
-    _save(path, {name: value.astype(dtype) for name, value in weights.items()}, {})
+    """Write a network's weights as safetensors; `half` stores kernels (2 axes and more) as 16-bit floats."""
+    stored = {
+        name: value.astype(np.float16 if half and value.ndim > 1 else np.float32) for name, value in weights.items()
+    }
+    _save(path, stored, {})
 
 
 def load_weights(path: Path) -> Weights:

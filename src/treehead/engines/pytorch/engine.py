@@ -44,6 +44,7 @@ class PyTorchEngine:
         self._device = choose_device(config.device)
         self._dtype = choose_precision(config.precision, self._device)
         torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
+        torch.set_flush_denormal(True)  # tiny optimizer moments would slow the CPU down
         self.network = Network(spec).to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.load_weights(weights)
         self._dropouts = [m for m in self.network.modules() if isinstance(m, PlannedDropout)]

@@ -1,0 +1,61 @@
+"""Every figure of a trained network on the test images, and the images it misread.
+
+Axes: N images, L levels.
+"""
+
+import numpy as np
+
+from treehead.data.dataset import Images, Splits
+from treehead.decode import decode
+from treehead.engines.api import Engine
+from treehead.experiment.model import Model
+from treehead.metrics.flat import confusion_matrix, softmax
+from treehead.metrics.summary import summarise
+from treehead.runfiles import FORMAT, RunFolder, write_arrays, write_json
+from treehead.types import Array
+
+CONFUSIONS, EXAMPLES = 12, 6
+"""How many of the most frequent confusions leave images in the run folder, and at most how many each."""
+
+
+def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFolder, *, decode_kind: str) -> None:
+    """Write metrics.json, predictions.npz and, where the config keeps images, samples.npz. One view per image."""
+    test, tree = splits.test, model.tree
+    probabilities = [softmax(logits) for logits in engine.predict(test.pixels)]
+    decoded = decode(decode_kind, probabilities, tree)
+    figures = summarise(
+        tree,
+        labels=test.labels,
+        answers=decoded.answers,
+        probabilities=probabilities,
+        leaf_scores=decoded.leaf_scores,
+    )
+    about = {"format": FORMAT, "tree": tree.name, "levels": tree.levels, "decode": decode_kind, "split": splits.name}
+    arrays: dict[str, Array] = {"labels": test.labels.astype(np.int16), "answers": decoded.answers.astype(np.int16)}
+    for level, values in zip(tree.levels, probabilities, strict=True):
+        arrays[f"probabilities_{level}"] = values.astype(np.float16)
+    write_arrays(folder.predictions, arrays)
+    if model.config.output.images:
+        write_arrays(folder.samples, misread_samples(test, decoded.answers))
+    write_json(folder.metrics, about | figures)
+
+
+def misread_samples(test: Images, answers: Array) -> dict[str, Array]:
+    """Some images of the most frequent confusions of leaves.
+
+    Shapes: answers: (N, L); returns pixels (M, C, H, W) uint8, labels and answers (M, L) int16.
+    """
+    num_leaves = int(max(test.labels[:, 0].max(), answers[:, 0].max())) + 1
+    counts = confusion_matrix(test.labels[:, 0], answers[:, 0], num_classes=num_leaves)
+    np.fill_diagonal(counts, 0)
+    frequent = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
+    pairs = test.labels[:, 0] * num_leaves + answers[:, 0]
+    chosen = np.concatenate(
+        [np.flatnonzero(pairs == pair)[:EXAMPLES] for pair in frequent if counts.flat[pair]] or [[]]
+    )
+    at = chosen.astype(np.int64)
+    return {
+        "pixels": test.pixels[at],
+        "labels": test.labels[at].astype(np.int16),
+        "answers": answers[at].astype(np.int16),
+    }

@@ -1,0 +1,79 @@
+"""A network with all it takes to use it: config, tree, weights and the statistics of its input."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from treehead.config import CrossEntropyConfig, RunConfig, read_config
+from treehead.engines.api import Engine, Objective
+from treehead.hierarchy.targets import smoothed_targets
+from treehead.hierarchy.tree import LabelTree
+from treehead.runfiles import RunFolder
+from treehead.spec import NetSpec, build_spec
+from treehead.train.checkpoint import load_weights, save_weights
+from treehead.types import Array, UserError, Weights
+
+MEAN, STD = "input.mean", "input.std"
+"""Names under which the statistics of the training pixels travel with the weights."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """Shapes: mean, std: (C,), of training pixels scaled to [0, 1]."""
+
+    config: RunConfig
+    tree: LabelTree
+    spec: NetSpec
+    weights: Weights
+    mean: Array
+    std: Array
+
+
+def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
+    """Write the weights of a run, with the statistics of its input; `half` stores kernels as 16-bit floats."""
+    statistics = {MEAN: model.mean.astype(np.float32), STD: model.std.astype(np.float32)}
+    save_weights(folder.weights, model.weights | statistics, half=half)
+
+
+def load_model(folder: RunFolder) -> Model:
+    """Read a trained network from its run folder.
+
+    Raises: UserError: a file is missing or damaged, or the files do not fit each other.
+    """
+    config = read_config(folder.read_text(folder.config))
+    tree = LabelTree.from_json(folder.read_json(folder.tree))
+    channels, height, width = folder.read_json(folder.network)["input"]
+    shape = (channels, height, width)
+    spec = build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes)
+    weights = load_weights(folder.weights)
+    try:
+        mean, std = weights.pop(MEAN), weights.pop(STD)
+    except KeyError as error:
+        raise UserError(f"{folder.weights} is no network of treehead: it lacks {error}") from None
+    return Model(config, tree, spec, weights, mean, std)
+
+
+def objective_of(loss: CrossEntropyConfig, tree: LabelTree) -> Objective:
+    """The training loss as arrays."""
+    given = loss.level_weights or (1.0,)
+    weights = [given[min(level, len(given) - 1)] for level in range(len(tree.levels))]
+    targets = tuple(smoothed_targets(size, loss.label_smoothing) for size in tree.sizes)
+    return Objective(targets, np.array(weights))
+
+
+def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:
+    """The engine its config asks for, holding this network; with an objective it can train.
+
+    torch is imported here and not before.
+    """
+    from treehead.engines.pytorch.engine import PyTorchEngine
+
+    return PyTorchEngine(
+        model.spec,
+        model.weights,
+        mean=model.mean,
+        std=model.std,
+        objective=objective,
+        optimizer=model.config.optimizer,
+        config=model.config.engine,
+    )
