@@ -1,1 +1,41 @@
-"""One CNN, a head for every level of your label tree."""
+"""One CNN, a head for every level of your label tree.
+
+    run = treehead.train(treehead.recipe("cifar100"))
+    treehead.load("cifar100").predict(["beaver.jpg"]).names()
+
+Importing treehead does not import torch; building an engine does.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from treehead.config import RunConfig as RunConfig
+    from treehead.config import changed as changed
+    from treehead.experiment.api import train as train
+    from treehead.experiment.classifier import Classifier as Classifier
+    from treehead.experiment.classifier import Prediction as Prediction
+    from treehead.experiment.classifier import load as load
+    from treehead.experiment.runner import Run as Run
+    from treehead.recipes import recipe as recipe
+
+_HOMES = {
+    "RunConfig": "treehead.config",
+    "changed": "treehead.config",
+    "train": "treehead.experiment.api",
+    "Classifier": "treehead.experiment.classifier",
+    "Prediction": "treehead.experiment.classifier",
+    "load": "treehead.experiment.classifier",
+    "Run": "treehead.experiment.runner",
+    "recipe": "treehead.recipes",
+}
+
+__all__ = ["Classifier", "Prediction", "Run", "RunConfig", "changed", "load", "recipe", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Fetch a public name from its room at first use (PEP 562), so that the import itself is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'treehead' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

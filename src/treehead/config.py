@@ -49,10 +49,12 @@ class AugmentConfig(Section):
 
 class ReluConfig(Section):
     kind: Literal["relu"] = "relu"
+    """max(0, x)."""
 
 
 class LeakyReluConfig(Section):
     kind: Literal["leaky_relu"] = "leaky_relu"
+    """x where it is positive, slope * x where not."""
     slope: float = Field(default=0.1, gt=0, lt=1)
     """What negative values are multiplied by."""
 
@@ -93,6 +95,7 @@ class CrossEntropyConfig(Section):
     """Cross-entropy of every head, summed with a weight per level."""
 
     kind: Literal["cross_entropy"] = "cross_entropy"
+    """Cross-entropy of every head, summed with a weight per level."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of each target that is spread evenly over all classes."""
     level_weights: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 0.3, 0.1)
@@ -103,6 +106,7 @@ class AdamConfig(Section):
     """Adam with decoupled weight decay (AdamW)."""
 
     kind: Literal["adam"] = "adam"
+    """Adam with decoupled weight decay (AdamW)."""
     learning_rate: float = Field(default=3e-3, gt=0)
     """Peak step size, before the schedule scales it."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
@@ -117,6 +121,7 @@ class SgdConfig(Section):
     """Stochastic gradient descent with Nesterov momentum."""
 
     kind: Literal["sgd"] = "sgd"
+    """Stochastic gradient descent with momentum."""
     learning_rate: float = Field(default=0.2, gt=0)
     """Peak step size, before the schedule scales it."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -138,6 +143,7 @@ class ScheduleConfig(Section):
 
 class TrainConfig(Section):
     epochs: int = Field(default=50, ge=1)
+    """Passes over the training images."""
     batch_size: int = Field(default=256, ge=2)
     """Images per step; the rest of an epoch that fills no batch is left to the next shuffle."""
 
@@ -146,6 +152,7 @@ class EngineConfig(Section):
     """What computes."""
 
     kind: Literal["pytorch"] = "pytorch"
+    """What computes: PyTorch."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto`: an accelerator if there is one."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

@@ -71,6 +71,15 @@ def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
+def free_folder(parent: Path, name: str) -> Path:
+    """parent/name, or parent/name-2, -3, ... where that is taken."""
+    number, folder = 1, parent / name
+    while folder.exists():
+        number += 1
+        folder = parent / f"{name}-{number}"
+    return folder
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths of one run folder, and readers that say plainly what is missing or broken."""
@@ -116,6 +125,10 @@ class RunFolder:
     @property
     def samples(self) -> Path:
         return self.root / "samples.npz"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events"
 
     @property
     def report(self) -> Path:

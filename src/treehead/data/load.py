@@ -8,8 +8,9 @@ import platformdirs
 from treehead.config import DataConfig
 from treehead.data import cifar100, fetch
 from treehead.data.dataset import Dataset
-from treehead.data.shapes import shapes
+from treehead.data.shapes import SIDE, shapes, shapes_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.hierarchy.tree import LabelTree
 
 VARIABLE = "TREEHEAD_DATA"
 
@@ -17,6 +18,13 @@ VARIABLE = "TREEHEAD_DATA"
 def cache_folder() -> Path:
     """Where fetched data sets are kept, by the platform's custom."""
     return Path(platformdirs.user_cache_dir("treehead"))
+
+
+def shape_and_tree(config: DataConfig) -> tuple[tuple[int, int, int], LabelTree]:
+    """The shape (C, H, W) of its images and its tree, known without reading an image."""
+    if config.name == "shapes":
+        return (3, SIDE, SIDE), shapes_tree()
+    return (3, 32, 32), cifar100_tree(config.tree)
 
 
 def find_cifar100(root: Path | None, *, environment: Mapping[str, str]) -> Path | None:

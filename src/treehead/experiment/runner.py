@@ -17,6 +17,7 @@ from treehead.runfiles import RunFolder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, num_multiply_adds, num_parameters, rows
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates
+from treehead.train.tensorboard import TensorBoardWatcher
 from treehead.types import UserError
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
@@ -84,6 +85,8 @@ def _set_up(config: RunConfig, load: Loader) -> _Setup:
 
 def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
     config, engine = setup.model.config, setup.engine
+    if config.output.tensorboard:
+        watcher = TensorBoardWatcher(folder.events, watcher)
     steps_per_epoch = max(1, len(setup.splits.train) // config.train.batch_size)
     num_steps = steps_per_epoch * config.train.epochs
     fit(

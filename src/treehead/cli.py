@@ -1,0 +1,293 @@
+"""The `treehead` command: words in, sentences and exit codes out. It computes nothing itself.
+
+The rooms that compute are imported inside the commands, so that `treehead --help` answers at once.
+"""
+
+import errno
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from treehead.types import RunError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from treehead.config import DataConfig, RunConfig
+    from treehead.data.dataset import Dataset
+    from treehead.experiment.runner import Loader, Run
+    from treehead.train.loop import Watcher
+
+USER_ERROR, RUN_ERROR, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    help="One CNN, a head for every level of your label tree.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Fetch CIFAR-100, verify it, draw a sheet of samples.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[RECIPE|FILE.toml] [key=value ...]", help="A recipe or a config, then what to change."),
+]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+def main() -> None:
+    """Run the command line; a mistake is one sentence on stderr and an exit code, never a traceback."""
+    try:
+        app()
+    except UserError as error:
+        _fail(str(error), USER_ERROR)
+    except RunError as error:
+        _fail(str(error), RUN_ERROR)
+    except OSError as error:
+        full = "; free some space and run the same command again" if error.errno == errno.ENOSPC else ""
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}{full}", RUN_ERROR)
+    except Exception as error:
+        if os.environ.get("TREEHEAD_TRACEBACK"):
+            raise
+        _fail(
+            f"this is a mistake of treehead's ({type(error).__name__}: {error}); please report it with what "
+            "TREEHEAD_TRACEBACK=1 prints",
+            RUN_ERROR,
+        )
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"treehead: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command()
+def train(
+    words: Words = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME if not given.")] = None,
+) -> None:
+    """Train, evaluate, and write a run folder with its report."""
+    from treehead.experiment import runner
+    from treehead.runfiles import free_folder
+
+    config = _config_of(words)
+    root = out or free_folder(Path("runs"), config.name)
+    _follow(root, lambda load, watcher: runner.start(config, root, load=load, watcher=watcher))
+
+
+@app.command()
+def resume(run: RunPath) -> None:
+    """Go on exactly where a run stopped."""
+    from treehead.experiment import runner
+
+    _follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher))
+
+
+@app.command()
+def evaluate(
+    run: RunPath,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[decode=KIND]")] = None,
+) -> None:
+    """Write every metric, on the test images, and print the main ones."""
+    from treehead.experiment import runner
+
+    changes = _changes(words or [])
+    if unknown := changes.keys() - {"decode"}:
+        raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
+    decode = str(changes["decode"]) if "decode" in changes else None
+    _print_metrics(runner.evaluate(run, load=_loader(), decode_kind=decode).metrics)
+
+
+@app.command()
+def report(run: RunPath) -> None:
+    """Write one self-contained HTML page, and PNG figures."""
+    from treehead.report import write_report
+
+    print(write_report(run))
+
+
+@app.command()
+def predict(
+    words: Annotated[list[str], typer.Argument(metavar="[RUN|MODEL] IMAGE...", help="cifar100 if no model is named.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, for machines.")] = False,
+) -> None:
+    """Answer at every level, with probabilities."""
+    from treehead.experiment.classifier import is_model, load
+
+    named = is_model(words[0])
+    classifier, images = load(words[0] if named else "cifar100"), words[1:] if named else words
+    if not images:
+        raise UserError(f"no image is named; treehead predict {words[0]} IMAGE...")
+    for name in images:
+        prediction = classifier.predict([Path(name)])
+        answer = prediction.as_dicts()[0]
+        if as_json:
+            print(json.dumps({"image": name, "levels": answer}, ensure_ascii=False))
+            continue
+        print(name)
+        for level, said in answer.items():
+            print(f"  {level:<12} {said['answer']:<30} {100 * said['probability']:5.1f} %")
+
+
+@app.command()
+def summary(words: Words = None) -> None:
+    """Layers, shapes, trainable parameters, multiply-adds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from treehead.data.load import shape_and_tree
+    from treehead.experiment.runner import network_json
+    from treehead.spec import build_spec
+
+    config = _config_of(words)
+    shape, tree = shape_and_tree(config.data)
+    network = network_json(build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes))
+    table = Table("layer", "kind", "output", box=None)
+    table.add_column("parameters", justify="right")
+    table.add_column("multiply-adds", justify="right")
+    for row in network["layers"]:
+        shape = " x ".join(map(str, row["output"]))
+        counts = (f"{row[key]:,}" if row[key] else "" for key in ("parameters", "multiply_adds"))
+        table.add_row(row["name"], row["kind"], shape, *counts)
+    table.add_section()
+    table.add_row("total", "", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+@app.command()
+def config(words: Words = None) -> None:
+    """Every key, its meaning, and its value here."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from treehead.config import described, written
+
+    table = Table("key", "value", "meaning", box=None, padding=(0, 2, 0, 0))
+    for key, value, meaning in described(_config_of(words)):
+        table.add_row(Text(key, "bold"), Text(written(value)), Text(meaning, "dim"))
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
+
+
+@data_app.command("get")
+def data_get(name: Annotated[str, typer.Argument(help="cifar100")] = "cifar100") -> None:
+    """Fetch CIFAR-100 into the cache; a broken download goes on where it stopped."""
+    from treehead.data import load
+    from treehead.data.fetch import fetch
+    from treehead.progress import fetching
+
+    if name != "cifar100":
+        raise UserError(f"treehead fetches cifar100, not {name!r}; shapes is drawn, and needs no fetching")
+    if place := load.find_cifar100(None, environment=os.environ):
+        print(f"CIFAR-100 is already here: {place}")
+        return
+    with fetching() as progress:
+        place = fetch(load.cache_folder(), report=progress)
+    print(f"CIFAR-100 is here: {place}")
+
+
+@data_app.command("check")
+def data_check(
+    root: Annotated[Path | None, typer.Argument(help="Folder or archive; else found as usual.")] = None,
+) -> None:
+    """Verify sizes, records, labels, the tree and the channel statistics of CIFAR-100."""
+    from treehead.data import cifar100, load
+    from treehead.hierarchy.cifar100 import cifar100_tree
+
+    place = load.find_cifar100(root, environment=os.environ)
+    if place is None:
+        raise UserError("CIFAR-100 is not on this machine; treehead data get cifar100 fetches it")
+    for line in cifar100.check(place, cifar100_tree()):
+        print(line)
+    print(f"{place} is the release, whole and undamaged")
+
+
+@data_app.command("show")
+def data_show(
+    words: Words = None,
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
+    columns: Annotated[int, typer.Option(min=1, max=40, help="Images per row.")] = 10,
+) -> None:
+    """Draw a labelled sheet of training images as PNG."""
+    from treehead.data.sheet import sheet
+    from treehead.runfiles import written_whole
+
+    config = _config_of(words)
+    dataset = _loader()(config.data)
+    with written_whole(out) as temporary:
+        sheet(dataset.train, dataset.tree, columns=columns, seed=config.seed).save(temporary, "PNG")
+    print(out)
+
+
+def _follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
+    """Train with progress, then report; Ctrl-C says how to go on."""
+    from treehead.progress import watching
+    from treehead.report import write_report
+
+    try:
+        with watching(str(root)) as watcher:
+            run = work(_loader(), watcher)
+    except KeyboardInterrupt:
+        if (root / "environment.json").exists():
+            print(f"\nstopped; go on with: treehead resume {root}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    _print_metrics(run.metrics)
+    print(f"report: {write_report(root)}")
+
+
+def _loader() -> "Loader":
+    """Finds data sets, and fetches what is missing with a progress bar."""
+    from treehead.data.load import load
+    from treehead.progress import fetching
+
+    def load_or_fetch(config: "DataConfig") -> "Dataset":
+        with fetching() as progress:
+            return load(config, environment=os.environ, say=print, report=progress)
+
+    return load_or_fetch
+
+
+def _config_of(words: list[str] | None) -> "RunConfig":
+    """The config of `[RECIPE|FILE.toml] [key=value ...]`."""
+    from treehead.config import changed, read_config
+    from treehead.recipes import recipe
+
+    words = list(words or [])
+    name = words.pop(0) if words and "=" not in words[0] else "cifar100"
+    if name.endswith(".toml"):
+        try:
+            base = read_config(Path(name).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"cannot read {name}: {error.strerror}") from None
+    else:
+        base = recipe(name)
+    return changed(base, _changes(words))
+
+
+def _changes(words: list[str]) -> dict[str, object]:
+    """`train.epochs=5` -> {"train.epochs": 5}; values are TOML, or else plain words."""
+    changes: dict[str, object] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UserError(f"{word!r} is no key=value; write for example train.epochs=10")
+        try:
+            changes[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            changes[key] = value
+    return changes
+
+
+def _print_metrics(metrics: dict[str, Any]) -> None:
+    from treehead.progress import metric_lines
+
+    for line in metric_lines(metrics):
+        print(line)

@@ -1,0 +1,127 @@
+"""What a person sees while they wait: a live display in a terminal, plain lines elsewhere."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from treehead.data.fetch import Report
+from treehead.train.loop import Progress as Step
+from treehead.train.loop import Watcher
+
+UPDATES_PER_SECOND = 4
+
+
+class PlainWatcher:
+    """A line per epoch, for logs and pipes."""
+
+    def progressed(self, progress: Step) -> None:
+        self._last = progress
+
+    def finished_epoch(self, record: dict[str, Any]) -> None:
+        step = self._last
+        heads = "  ".join(
+            f"{level} {record['train']['losses'][level]:.3f}/{record['validation']['losses'][level]:.3f}"
+            f" {100 * record['train']['accuracy'][level]:.1f}/{100 * record['validation']['accuracy'][level]:.1f} %"
+            for level in record["train"]["losses"]
+        )
+        print(
+            f"epoch {record['epoch']}/{step.num_epochs}  {heads}  "
+            f"{record['images_per_second']:.0f} images/s  {duration(step.seconds_left)} left",
+            flush=True,
+        )
+
+
+class LiveWatcher:
+    """A table of the last epochs, and a line that moves."""
+
+    def __init__(self, live: Live, title: str) -> None:
+        self._live, self._title = live, title
+        self._records: list[dict[str, Any]] = []
+
+    def progressed(self, progress: Step) -> None:
+        self._live.update(Group(self._table(), self._line(progress)))
+
+    def finished_epoch(self, record: dict[str, Any]) -> None:
+        self._records.append(record)
+
+    def _table(self) -> Table:
+        table = Table("epoch", title=self._title, title_justify="left", box=None, header_style="dim")
+        for level in self._records[-1]["train"]["losses"] if self._records else ():
+            table.add_column(f"{level} loss", justify="right")
+            table.add_column("accuracy", justify="right")
+        for record in self._records[-8:]:
+            train, validation = record["train"], record["validation"]
+            cells = [
+                (
+                    f"{train['losses'][level]:.3f} / {validation['losses'][level]:.3f}",
+                    f"{100 * train['accuracy'][level]:.1f} / {100 * validation['accuracy'][level]:.1f} %",
+                )
+                for level in train["losses"]
+            ]
+            table.add_row(str(record["epoch"]), *(cell for pair in cells for cell in pair))
+        if self._records:
+            table.caption, table.caption_justify = "training / validation", "left"
+        return table
+
+    def _line(self, step: Step) -> str:
+        losses = " ".join(f"{loss:.3f}" for loss in step.losses)
+        accuracy = " ".join(f"{100 * share:.1f}" for share in step.accuracy)
+        return (
+            f"epoch {step.epoch}/{step.num_epochs}  step {step.step}/{step.num_steps}  loss {losses}  "
+            f"accuracy {accuracy} %  {step.images_per_second:.0f} images/s  {duration(step.seconds_left)} left"
+        )
+
+
+@contextmanager
+def watching(title: str) -> Iterator[Watcher]:
+    """A watcher for one training: live in a terminal, plain lines elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        yield PlainWatcher()
+        return
+    with Live(console=console, refresh_per_second=UPDATES_PER_SECOND) as live:
+        yield LiveWatcher(live, title)
+
+
+@contextmanager
+def fetching() -> Iterator[Report]:
+    """A bar for a download; it shows itself at the first bytes."""
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not sys.stderr.isatty(), refresh_per_second=4
+    ) as bar:
+        task = bar.add_task("CIFAR-100", visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+def duration(seconds: float) -> str:
+    """1h05m, 4m20s or 9s."""
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{whole:02d}s" if minutes else f"{whole}s"
+
+
+def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
+    """The main figures of a finished run, a line each."""
+    yield f"{metrics['images']:,} test images, tree {metrics['tree']}, decode {metrics['decode']}"
+    for level in metrics["levels"]:
+        yield (
+            f"  {level:<12} accuracy {100 * metrics['accuracy'][level]:6.2f} %   "
+            f"top-5 {100 * metrics['top5'][level]:6.2f} %   loss {metrics['loss'][level]:.3f}   "
+            f"calibration error {100 * metrics['calibration_error'][level]:.1f} %"
+        )
+    counts = "  ".join(f"{height}: {count:,}" for height, count in enumerate(metrics["severity_counts"]))
+    yield f"  severity     {counts}   mean over mistakes {_or_dash(metrics['mistake_severity'])}"
+    hd = "  ".join(f"HD@{k} {value:.3f}" for k, value in metrics["hd"].items())
+    yield f"  {hd}   FPA {100 * metrics['full_path_accuracy']:.2f} %   TICE {100 * metrics['tree_inconsistency']:.2f} %"
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,33 @@
+"""The history as TensorBoard events, where that extra is installed and asked for."""
+
+from pathlib import Path
+from typing import Any
+
+from treehead.train.loop import Progress, Watcher
+from treehead.types import UserError
+
+
+class TensorBoardWatcher:
+    """Passes everything on to another watcher, and writes each epoch's figures as scalars."""
+
+    def __init__(self, folder: Path, inner: Watcher) -> None:
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            raise UserError(
+                "output.tensorboard needs TensorBoard: pip install 'treehead[tensorboard]', or leave it out"
+            ) from None
+        self._writer, self._inner = Writer(str(folder)), inner
+
+    def progressed(self, progress: Progress) -> None:
+        self._inner.progressed(progress)
+
+    def finished_epoch(self, record: dict[str, Any]) -> None:
+        epoch = record["epoch"]
+        for part in ("train", "validation"):
+            for what in ("losses", "accuracy"):
+                for level, value in record[part][what].items():
+                    self._writer.add_scalar(f"{what}/{level}/{part}", value, epoch)
+        self._writer.add_scalar("learning_rate", record["learning_rate"], epoch)
+        self._writer.flush()
+        self._inner.finished_epoch(record)
