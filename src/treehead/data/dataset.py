@@ -3,6 +3,7 @@
 Axes: N images, C channels, H W image, L levels of the tree.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,20 +54,31 @@ def split(dataset: Dataset, kind: str, *, pool: str = "train", seed: int = 0) ->
         `A:B` holds out B percent of the training images for validation, test stays the official one; with pool
         `all`, B percent of all images are both validation and test. Stratified by leaf, seeded; in each leaf
         round(n * A / 100) images train.
-    Raises: UserError: `official` of all images; percentages that do not sum to 100; a leaf too small to be divided.
+    Raises: UserError: `official` of all images; another kind or pool; percentages that do not sum to 100; a leaf too
+        small to be divided.
     """
+    if pool not in ("train", "all"):
+        raise UserError(f"data.pool = {pool!r}: it is 'train' or 'all'")
     if kind == "official":
         if pool == "all":
             raise UserError("data.pool = 'all' needs a percentage in data.split, such as 80:20; 'official' has none")
         return Splits(kind, dataset.train, dataset.test, dataset.test)
-    share = [int(part) for part in kind.split(":")]
-    if sum(share) != 100:
-        raise UserError(f"data.split = {kind!r}: the two percentages must sum to 100")
     images = _joined(dataset.train, dataset.test) if pool == "all" else dataset.train
-    chosen = _stratified(images.labels[:, 0], share[0] / 100, dataset.tree.names[0], seed)
-    held_out = images.take(np.flatnonzero(~chosen))
-    test = held_out if pool == "all" else dataset.test
-    return Splits(kind if pool == "train" else f"{kind} of all", images.take(np.flatnonzero(chosen)), held_out, test)
+    chosen = _stratified(images.labels[:, 0], _training_percent(kind) / 100, dataset.tree.names[0], seed)
+    train, held_out = images.take(np.flatnonzero(chosen)), images.take(np.flatnonzero(~chosen))
+    if pool == "all":
+        return Splits(f"{kind} of all", train, held_out, held_out)
+    return Splits(kind, train, held_out, dataset.test)
+
+
+def _training_percent(kind: str) -> int:
+    percentages = re.fullmatch(r"(\d{1,3}):(\d{1,3})", kind)
+    if percentages is None:
+        raise UserError(f"data.split = {kind!r}: it is 'official' or two percentages such as 80:20")
+    training, held_out = map(int, percentages.groups())
+    if training + held_out != 100:
+        raise UserError(f"data.split = {kind!r}: the two percentages must sum to 100")
+    return training
 
 
 def _joined(first: Images, second: Images) -> Images:
@@ -95,7 +107,19 @@ def channel_statistics(pixels: Array) -> tuple[Array, Array]:
         256 values, so counting them is enough.
     """
     values = np.arange(256) / 255
-    counts = np.stack([np.bincount(pixels[:, c].ravel(), minlength=256) for c in range(pixels.shape[1])])
+    counts = _byte_counts(pixels)
     mean = counts @ values / counts.sum(axis=1)
-    mean_square = counts @ values**2 / counts.sum(axis=1)
-    return mean, np.sqrt(mean_square - mean**2)
+    variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / counts.sum(axis=1)
+    return mean, np.sqrt(variance)
+
+
+def _byte_counts(pixels: Array, *, block: int = 2048) -> Array:
+    """(C, 256) int64: how often each value occurs in each channel.
+
+    Counted a block of images at a time: bincount widens what it counts to 8 bytes.
+    """
+    counts = np.zeros((pixels.shape[1], 256), np.int64)
+    for start in range(0, len(pixels), block):
+        for channel, seen in enumerate(counts):
+            seen += np.bincount(pixels[start : start + block, channel].ravel(), minlength=256)
+    return counts

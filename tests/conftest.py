@@ -1,0 +1,27 @@
+"""What every test gets: arithmetic that fails aloud, and the real CIFAR-100 where it is to be had."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def strict_arithmetic() -> Iterator[None]:
+    """NumPy raises where it would warn: division by zero, overflow, invalid values."""
+    with np.errstate(all="raise", under="ignore"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def cifar100_root() -> Path:
+    """The real release: what TREEHEAD_DATA names, else `../shared/data`; the test is skipped where it is not."""
+    named = os.environ.get("TREEHEAD_DATA")
+    if named:
+        return Path(named)
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "cifar-100-binary"
+    if not beside.is_dir():
+        pytest.skip("no CIFAR-100 here: set TREEHEAD_DATA to the release")
+    return beside

@@ -1,0 +1,78 @@
+"""Laws of every split: nothing lost, nothing twice, every leaf in its share, the seed decides."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treehead.data.dataset import Dataset, Images, Splits, split
+from treehead.hierarchy.tree import LabelTree
+from treehead.types import Array
+
+
+@st.composite
+def datasets(draw: st.DrawFn) -> Dataset:
+    """Two to five leaves of 4 to 30 images in an order of their own; a pixel row numbers the images."""
+    counts = draw(st.lists(st.integers(4, 30), min_size=2, max_size=5))
+    tree = LabelTree.from_paths("made up", ("fine", "superclass"), [(f"leaf_{i}", "all") for i in range(len(counts))])
+    order = np.random.default_rng(draw(st.integers(0, 9)))
+    leaves = order.permutation(np.repeat(np.arange(len(counts)), counts))
+    train, test = np.arange(len(leaves)), len(leaves) + np.arange(2 * len(counts))
+    return Dataset("made up", tree, _images(tree, train, leaves), _images(tree, test, test % len(counts)))
+
+
+def _images(tree: LabelTree, numbers: Array, leaves: Array) -> Images:
+    pixels = np.stack([numbers // 256, numbers % 256], axis=1).astype(np.uint8)
+    return Images(pixels.reshape(-1, 1, 1, 2), tree.label_paths(leaves))
+
+
+def numbers(images: Images) -> Array:
+    return images.pixels[:, 0, 0].astype(int) @ [256, 1]
+
+
+percentages = st.integers(25, 75)
+seeds = st.integers(0, 2**32 - 1)
+pools = st.sampled_from(["train", "all"])
+
+
+def divided(dataset: Dataset, percent: int, pool: str, seed: int) -> Splits:
+    return split(dataset, f"{percent}:{100 - percent}", pool=pool, seed=seed)
+
+
+@given(datasets(), percentages, pools, seeds)
+def test_nothing_is_lost_and_nothing_is_in_both_parts(dataset: Dataset, percent: int, pool: str, seed: int) -> None:
+    splits = divided(dataset, percent, pool, seed)
+    together = np.concatenate([numbers(splits.train), numbers(splits.validation)])
+    whole = len(dataset.train) + (len(dataset.test) if pool == "all" else 0)
+    assert sorted(together) == list(range(whole))
+
+
+@given(datasets(), percentages, seeds)
+def test_every_leaf_gives_its_share(dataset: Dataset, percent: int, seed: int) -> None:
+    splits = divided(dataset, percent, "train", seed)
+    for leaf in range(dataset.tree.num_leaves):
+        there = (dataset.train.labels[:, 0] == leaf).sum()
+        kept = (splits.train.labels[:, 0] == leaf).sum()
+        assert 0 < kept < there
+        assert abs(kept - there * percent / 100) <= 0.5
+
+
+@given(datasets(), percentages, pools, seeds)
+def test_labels_stay_with_their_pixels(dataset: Dataset, percent: int, pool: str, seed: int) -> None:
+    splits = divided(dataset, percent, pool, seed)
+    labels = np.concatenate([dataset.train.labels, dataset.test.labels])
+    for part in (splits.train, splits.validation, splits.test):
+        np.testing.assert_array_equal(part.labels, labels[numbers(part)])
+
+
+@given(datasets(), percentages, pools, seeds)
+def test_the_same_seed_gives_the_same_split(dataset: Dataset, percent: int, pool: str, seed: int) -> None:
+    first, again = (divided(dataset, percent, pool, seed) for _ in range(2))
+    np.testing.assert_array_equal(numbers(first.train), numbers(again.train))
+
+
+def test_another_seed_gives_another_split() -> None:
+    tree = LabelTree.from_paths("two", ("fine",), [("a",), ("b",)])
+    leaves = np.arange(400) % 2
+    dataset = Dataset("two", tree, _images(tree, np.arange(400), leaves), _images(tree, np.arange(2), leaves[:2]))
+    first, other = (divided(dataset, 80, "train", seed) for seed in (0, 1))
+    assert set(numbers(first.train)) != set(numbers(other.train))
