@@ -5,7 +5,8 @@ A record is one superclass byte, one fine byte, then 3,072 pixel bytes: planes R
 
 import hashlib
 import tarfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def read(place: Path, tree: LabelTree, release: Release = RELEASE) -> Dataset:
     """
     images = {}
     for name, raw in _raw_files(place, release):
-        records = _records(place / name, raw, num=dict(release.per_leaf)[name] * tree.num_leaves)
+        records = _records(place / name, raw, release, tree.num_leaves)
         _check_labels(place / name, records, tree)
         pixels = records[:, 2:].reshape(-1, 3, 32, 32)
         images[name] = Images(pixels, tree.label_paths(records[:, 1].astype(np.int64)))
@@ -88,60 +89,77 @@ def check(place: Path, tree: LabelTree, release: Release = RELEASE) -> Iterator[
     Raises: UserError: the first fact that does not hold, with what was expected and what was found.
     """
     if place.is_file():
-        found = hashlib.md5(_bytes_of(place), usedforsecurity=False).hexdigest()
-        if found != release.md5:
-            raise UserError(f"{place}: expected MD5 {release.md5}, found {found}; fetch it again")
-        yield f"{place.name}: MD5 {found}"
+        yield f"{place.name}: MD5 {_checked_md5(place, release.md5)}"
     dataset = read(place, tree, release)
     for (name, per_leaf), images in zip(release.per_leaf, (dataset.train, dataset.test), strict=True):
         counts = np.bincount(images.labels[:, 0], minlength=tree.num_leaves)
         for leaf in np.flatnonzero(counts != per_leaf):
-            raise UserError(
-                f"{place / name}: expected {per_leaf} images of {tree.names[0][leaf]!r}, found {counts[leaf]}"
-            )
+            wanted = f"{per_leaf} images of {tree.names[0][leaf]!r}"
+            raise UserError(f"{place / name}: expected {wanted}, found {counts[leaf]}: damaged; fetch it again")
         yield f"{name}: {len(images) * RECORD:,} bytes, {len(images):,} records, {per_leaf} images of every leaf"
         yield f"{name}: all {len(images):,} superclass bytes agree with the tree"
-    for what, expected, found in zip(
-        ("means", "standard deviations"),
-        (release.mean, release.std),
-        channel_statistics(dataset.train.pixels),
-        strict=True,
-    ):
-        said = " ".join(f"{value:.8f}" for value in found)
+    name = release.files[0]
+    mean, std = channel_statistics(dataset.train.pixels)
+    for what, expected, found in (("means", release.mean, mean), ("standard deviations", release.std, std)):
         if np.abs(found - expected).max() > 1e-6:
-            wanted = " ".join(f"{value:.8f}" for value in expected)
-            raise UserError(f"{place / release.files[0]}: channel {what} are {said}, expected {wanted}: other pixels")
-        yield f"{release.files[0]}: channel {what} {said}"
+            said = f"expected channel {what} {_figures(expected)}, found {_figures(found)}"
+            raise UserError(f"{place / name}: {said}: damaged pixels; fetch it again")
+        yield f"{name}: channel {what} {_figures(found)}"
 
 
-def _raw_files(place: Path, release: Release) -> Iterator[tuple[str, bytes | Array]]:
-    if place.is_dir():
-        for name in release.files:
-            yield name, np.frombuffer(_bytes_of(place / name), np.uint8)
-        return
+def _checked_md5(archive: Path, expected: str) -> str:
     try:
-        with tarfile.open(place) as archive:
-            for name in release.files:
-                member = archive.extractfile(f"{FOLDER}/{name}")
-                assert member is not None
-                yield name, member.read()
-    except (tarfile.TarError, KeyError, AssertionError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{place} is no archive of CIFAR-100's binary release ({error})") from None
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; `treehead data get cifar100` fetches the release") from None
+        with archive.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(f"cannot read {archive}: {error.strerror}") from None
+    if found != expected:
+        raise UserError(f"{archive}: expected MD5 {expected}, found {found}; fetch it again")
+    return found
 
 
-def _records(path: Path, raw: bytes | Array, *, num: int) -> Array:
-    if len(raw) != num * RECORD:
-        raise UserError(f"{path}: expected {num * RECORD:,} bytes, found {len(raw):,}: truncated, swapped or damaged")
-    return np.frombuffer(raw, np.uint8).reshape(num, RECORD)
+def _figures(values: Iterable[float]) -> str:
+    return " ".join(f"{value:.8f}" for value in values)
+
+
+def _raw_files(place: Path, release: Release) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of each file, from a folder or straight from the archive."""
+    if place.is_file():
+        yield from _unpacked(place, release)
+        return
+    for name in release.files:
+        try:
+            raw = (place / name).read_bytes()
+        except FileNotFoundError:
+            raise UserError(f"{place / name} is missing; `treehead data get cifar100` fetches the release") from None
+        except OSError as error:
+            raise UserError(f"cannot read {place / name}: {error.strerror}") from None
+        yield name, raw
+
+
+def _unpacked(archive: Path, release: Release) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(archive, "r:gz") as members:
+            for name in release.files:
+                file = members.extractfile(f"{FOLDER}/{name}")
+                if file is None:
+                    raise UserError(f"{archive}: expected a file {FOLDER}/{name}, found something else")
+                yield name, file.read()
+    except KeyError as error:
+        raise UserError(f"{archive}: expected CIFAR-100's binary release, but {error.args[0]}") from None
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise UserError(f"{archive} is no archive of CIFAR-100's binary release, or damaged: {error}") from None
+
+
+def _records(path: Path, raw: bytes, release: Release, num_leaves: int) -> Array:
+    """(N, RECORD) uint8, if there are as many bytes as the release has in this file."""
+    size_of = {name: per_leaf * num_leaves * RECORD for name, per_leaf in release.per_leaf}
+    expected, found = size_of[path.name], len(raw)
+    if found != expected:
+        others = [name for name, size in size_of.items() if size == found]
+        why = f"this is {others[0]}, the two are swapped" if others else "truncated or damaged"
+        raise UserError(f"{path}: expected {expected:,} bytes, found {found:,}: {why}")
+    return np.frombuffer(raw, np.uint8).reshape(-1, RECORD)
 
 
 def _check_labels(path: Path, records: Array, tree: LabelTree) -> None:
