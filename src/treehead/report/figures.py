@@ -1,0 +1,118 @@
+"""The report's still figures: from arrays to a matplotlib Figure. No pyplot, no state, no files."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from treehead.report import wording
+from treehead.report.palette import ACCENT, CHANCE, INK, MUTED, RULE, level_colours
+
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#edf0f3",
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "savefig.facecolor": "white",
+}
+
+
+def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str]) -> Figure:
+    """Loss and accuracy of every head over the epochs; training dashed, validation solid.
+
+    Shapes: history: a record per epoch as in `history.jsonl`; loss in nats, accuracy in [0, 1].
+    Raises: ValueError: no epoch to draw.
+    """
+    if not history:
+        raise ValueError("no epochs to draw: the history is empty")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(11, 4.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _curve_panel(left, history, levels, "losses", 1)
+        _curve_panel(right, history, levels, "accuracy", 100)
+        left.set_ylim(bottom=0)
+        right.set_ylim(0, 100)
+        right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
+        _title(left, "Loss of every head, in nats")
+        _title(right, "Accuracy of every head")
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False, fontsize=9)
+    return figure
+
+
+def _curve_panel(
+    axes: Axes, history: Sequence[Mapping[str, Any]], levels: Sequence[str], key: str, scale: float
+) -> None:
+    epochs = [record["epoch"] for record in history]
+    marker = "o" if len(epochs) == 1 else None
+    for level, colour in zip(levels, level_colours(len(levels)), strict=True):
+        for part, style, width, shade in (("train", (0, (3, 2)), 1.2, 0.75), ("validation", "-", 2.0, 1.0)):
+            label = f"{level}, training" if part == "train" else f"{level}, validation"
+            values = [scale * record[part][key][level] for record in history]
+            axes.plot(
+                epochs,
+                values,
+                color=colour,
+                linestyle=style,
+                linewidth=width,
+                alpha=shade,
+                marker=marker,
+                label=label.replace("$", r"\$"),
+            )
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(epochs) > 1:
+        axes.set_xlim(epochs[0], epochs[-1])
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, loc="left", fontsize=12, fontweight="bold", pad=12)
+
+
+def severity(
+    share: Sequence[float] | None, chance: Sequence[float], levels: Sequence[str], *, caption: str = ""
+) -> Figure:
+    """Mistakes by severity, beside the severities that uniformly random mistakes would have.
+
+    Shapes: share, chance: one share of the mistakes in [0, 1] per severity 1..L; share is None where no
+        mistake was made.
+    """
+    measured = [100 * value for value in share] if share is not None else [0.0] * len(chance)
+    with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
+        figure = Figure(figsize=(9, 1.6 + 0.75 * len(chance)), layout="constrained")
+        axes = figure.subplots()
+        rows = range(len(chance))
+        axes.barh([row - 0.2 for row in rows], measured, 0.36, color=ACCENT, label="this network's mistakes")
+        axes.barh(
+            [row + 0.2 for row in rows],
+            [100 * value for value in chance],
+            0.36,
+            color=CHANCE,
+            label="uniformly random mistakes",
+        )
+        for bars in axes.containers:
+            axes.bar_label(bars, fmt="%.1f %%", padding=5, fontsize=9, color=INK)  # pyright: ignore[reportArgumentType]
+        words = [f"{height}  {wording.severity(height, levels)}" for height in range(1, len(levels) + 1)]
+        axes.set_yticks(rows, [word.replace("$", r"\$") for word in words], color=INK)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.12 * max([*measured, *(100 * value for value in chance)], default=1))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(caption)
+        _title(axes, "Mistakes by severity, share of all mistakes")
+        figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+    return figure

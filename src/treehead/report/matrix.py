@@ -1,0 +1,146 @@
+"""A confusion matrix as a still figure, its classes in tree order and its blocks outlined."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
+
+from treehead.report import wording
+from treehead.report.figures import STYLE
+from treehead.report.palette import DENSITY, INK, MUTED, RULE
+from treehead.report.view import boundaries, row_shares
+from treehead.types import Array
+
+WRITTEN = 12
+"""Up to how many classes a cell has room for its figure."""
+
+
+def confusion(
+    counts: Array,
+    names: Sequence[str],
+    order: Array,
+    blocks: Array,
+    *,
+    title: str = "",
+    block_names: Sequence[str] = (),
+) -> Figure:
+    """Draw true against predicted classes, each row as shares of its true class on a logarithmic scale.
+
+    Shapes:
+        counts: (K, K) true x predicted, in class order; names: K.
+        order: (K,) class indices along both axes.
+        blocks: (A, K) the ancestor of every class at the A levels above, nearest first; each is outlined.
+        block_names: a name for every block of the outermost level, written along the right edge.
+    """
+    side = float(np.clip(0.112 * len(names), 4.4, 11.5))  # inches of the matrix alone
+    left, bottom, right, top = 2.4, 2.4, 2.6, 1.2
+    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
+        figure = Figure(figsize=(left + side + right, bottom + side + top))
+        width, height = figure.get_size_inches()
+        axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+        shares = row_shares(counts)[np.ix_(order, order)]
+        image = _cells(axes, shares)
+        if len(names) <= WRITTEN:
+            _figures(axes, shares)
+        _names(axes, [names[int(index)] for index in order])
+        _outlines(axes, blocks, order)
+        if len(block_names) and len(blocks):
+            _block_names(axes, blocks[-1], order, block_names)
+        _colour_bar(figure, image, (left / width, (bottom + side + 0.3) / height, 1.8 / width, 0.09 / height))
+        if title:
+            figure.text(
+                left / width,
+                (bottom + side + 0.6) / height,
+                title.replace("$", r"\$"),
+                fontsize=13,
+                fontweight="bold",
+            )
+    return figure
+
+
+def _colour_bar(figure: Figure, image: ScalarMappable, place: tuple[float, float, float, float]) -> None:
+    """A slim scale between title and matrix, its words at its right."""
+    bar = figure.colorbar(image, cax=figure.add_axes(place), orientation="horizontal")
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=8, pad=2)
+    bar.ax.annotate(
+        "share of the true class",
+        (1, 0.5),
+        (14, 0),
+        textcoords="offset points",
+        xycoords="axes fraction",
+        va="center",
+        fontsize=9,
+        color=MUTED,
+    )
+
+
+def _cells(axes: Axes, shares: Array) -> ScalarMappable:
+    """Log colours, so that one confusion in a hundred is seen beside a diagonal of ninety; nothing is paper."""
+    seen = shares[shares > 0]
+    lowest = float(np.clip(seen.min() if seen.size else 0.01, 1e-4, 0.1))
+    colours = LinearSegmentedColormap.from_list("density", DENSITY)
+    shown = np.ma.masked_less_equal(shares, 0)
+    image = axes.imshow(shown, cmap=colours, norm=LogNorm(lowest, 1, clip=True), interpolation="nearest")
+    axes.set_xlabel("predicted", labelpad=8)
+    axes.set_ylabel("true", labelpad=8)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+    return image
+
+
+def _figures(axes: Axes, shares: Array) -> None:
+    for (row, column), share in np.ndenumerate(shares):
+        if share > 0:
+            digits = 0 if share >= 0.1 else 1
+            colour = "white" if share > 0.06 else INK
+            axes.text(column, row, f"{100 * share:.{digits}f}", ha="center", va="center", color=colour, fontsize=8)
+
+
+def _names(axes: Axes, names: Sequence[str]) -> None:
+    number = len(names)
+    size = 10 if number <= 12 else 9 if number <= 24 else max(4.2, 6.4 * min(1.0, 100 / number))
+    labels = [wording.readable(name) for name in names]
+    axes.set_xticks(range(number), labels, rotation=90, fontsize=size, color=INK)
+    axes.set_yticks(range(number), labels, fontsize=size, color=INK)
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_parse_math(False)
+    axes.tick_params(pad=2)
+
+
+def _outlines(axes: Axes, blocks: Array, order: Array) -> None:
+    """A square on the diagonal for every block: inside the smallest square, a mistake is least severe."""
+    for height, level in enumerate(blocks):
+        outermost = height == len(blocks) - 1
+        for start, stop in boundaries(level, order):
+            if outermost and start:
+                axes.axhline(start - 0.5, color=RULE, linewidth=0.8, zorder=1.5)
+                axes.axvline(start - 0.5, color=RULE, linewidth=0.8, zorder=1.5)
+            corner, width = (start - 0.5, start - 0.5), stop - start
+            weight = 0.7 + 0.7 * height
+            axes.add_patch(
+                Rectangle(corner, width, width, fill=False, edgecolor=MUTED, linewidth=weight, zorder=2, clip_on=False)
+            )
+
+
+def _block_names(axes: Axes, blocks: Array, order: Array, names: Sequence[str]) -> None:
+    for start, stop in boundaries(blocks, order):
+        text = axes.annotate(
+            wording.readable(names[int(blocks[order[start]])]),
+            xy=(1, (start + stop - 1) / 2),
+            xycoords=("axes fraction", "data"),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color=MUTED,
+        )
+        text.set_parse_math(False)

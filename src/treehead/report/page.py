@@ -1,0 +1,89 @@
+"""The report itself: one HTML page that carries everything it shows."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from treehead.report import interactive, palette, tables, wording
+from treehead.report.read import RunRecord
+from treehead.report.view import level_view
+
+TEMPLATES = Path(__file__).parent / "templates"
+FORMATS = ("percent", "decimal", "count", "millions", "duration", "shape", "moment", "readable", "plural")
+
+
+def run_page(record: RunRecord, stills: Mapping[str, bytes]) -> str:
+    """The page of one run. `stills` are PNG files by figure name: curves, confusion_<level>, severity.
+
+    A still stands wherever its living figure cannot: without JavaScript, and on paper.
+    """
+    rows = tables.class_accuracies(record)
+    best, worst = tables.extremes(rows)
+    return (
+        _environment()
+        .get_template("run.html.j2")
+        .render(
+            run=record,
+            metrics=record.metrics,
+            machine=record.environment["machine"],
+            stills={name: tables.png_uri(png) for name, png in stills.items()},
+            level_rows=tables.level_rows(record),
+            tree_rows=tables.tree_rows(record) if record.metrics else [],
+            severities=tables.severities(record) if record.metrics else [],
+            confusions=tables.frequent_confusions(record),
+            best=best,
+            worst=worst,
+            every_class=rows,
+            environment=tables.environment_rows(record.environment),
+            sizes=dict(zip(record.levels, record.tree.sizes, strict=True)),
+            plots=_script_json({"figures": _figures(record), "palette": _palette()}),
+            plotly=Markup(get_plotlyjs().replace("</script", r"<\/script")),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(wording, name) for name in FORMATS}
+    environment.filters["piece"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+    return environment
+
+
+def _figures(record: RunRecord) -> dict[str, Any]:
+    figures = {}
+    if record.history:
+        for key in interactive.CURVES:
+            figures[f"curves_{key}"] = interactive.curves(record.history, record.levels, key)
+    if record.metrics:
+        for level in record.levels:
+            counts = np.array(record.metrics["confusion"][level])
+            view = level_view(record.tree, level)
+            figures[f"confusion_{level}"] = interactive.confusion(counts, view, record.levels)
+    return figures
+
+
+def _palette() -> dict[str, Any]:
+    return {
+        "light": {"levels": palette.LEVELS, "density": palette.DENSITY},
+        "dark": {"levels": palette.LEVELS_DARK, "density": palette.DENSITY_DARK},
+    }
+
+
+def _script_json(value: object) -> Markup:
+    """JSON that may stand inside a <script> element: no sequence in it can end that element."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)

@@ -1,0 +1,80 @@
+"""Draws a run folder's report: its figures first, then the page that shows them."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from treehead.report import figures, wording
+from treehead.report.matrix import confusion
+from treehead.report.page import run_page
+from treehead.report.read import RunRecord, read_run
+from treehead.report.view import level_view
+from treehead.runfiles import RunFolder, write_text, written_whole
+from treehead.types import RunError
+
+DOTS_PER_INCH = 150
+
+
+def write_report(root: Path) -> Path:
+    """Draw `report.html` and `figures/*.png` of the run in `root` from its files alone; gives the page's path.
+
+    A run that is not finished is reported too: its curves and its network. Each file is written whole or not
+    at all, the page last.
+
+    Raises:
+        UserError: no run folder, or a file in it is missing or damaged.
+        RunError: a file could not be written.
+    """
+    record = read_run(root)
+    folder = RunFolder(root)
+    stills = {name: png(figure) for name, figure in still_figures(record).items()}
+    page = run_page(record, stills)
+    try:
+        for name, data in stills.items():
+            with written_whole(folder.figures / f"{name}.png") as temporary:
+                temporary.write_bytes(data)
+        write_text(folder.report, page)
+    except OSError as error:
+        raise RunError(f"cannot write the report in {root}: {error.strerror or error}") from None
+    return folder.report
+
+
+def still_figures(record: RunRecord) -> dict[str, Figure]:
+    """Every still figure of the report by its name; those that need metrics only if the run is finished."""
+    drawn: dict[str, Figure] = {}
+    if record.history:
+        drawn["curves"] = figures.curves(record.history, record.levels)
+    if record.metrics is None:
+        return drawn
+    for level in record.levels:
+        view = level_view(record.tree, level)
+        drawn[f"confusion_{level}"] = confusion(
+            np.array(record.metrics["confusion"][level]),
+            view.names,
+            view.order,
+            view.blocks,
+            title=f"{wording.plural(level).capitalize()}: true against predicted",
+            block_names=view.block_names[-1] if view.block_names else (),
+        )
+    if record.metrics.get("severity_chance"):
+        leaves = record.levels[0]
+        accuracy = wording.percent(record.metrics["accuracy"][leaves])
+        drawn["severity"] = figures.severity(
+            record.metrics.get("severity_share"),
+            record.metrics["severity_chance"],
+            record.levels,
+            caption=f"{leaves} accuracy {accuracy}, tree {record.metrics['tree']}",
+        )
+    return drawn
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure.savefig(file, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=0.2)
+    return file.getvalue()

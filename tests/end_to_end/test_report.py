@@ -1,0 +1,189 @@
+"""A run folder becomes one page and its figures, from files alone."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import small_tree
+from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.report import write_report
+from treehead.runfiles import RunFolder, write_arrays
+from treehead.types import UserError
+
+MakeRun = Callable[..., Path]
+
+
+class Loads(HTMLParser):
+    """Collects whatever a page would fetch, and its text outside scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self._mute = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._mute = tag in {"script", "style"}
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._mute = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._mute:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+
+def read(page: Path) -> Loads:
+    return Loads(page.read_text(encoding="utf-8"))
+
+
+def test_page_carries_everything_it_shows(run_folder: MakeRun) -> None:
+    root = run_folder()
+    page = write_report(root)
+    loads = read(page)
+    assert page == root / "report.html"
+    assert loads.addresses
+    assert all(address.startswith(("data:", "#")) for address in loads.addresses)
+    style = (page.read_text(encoding="utf-8").split("<style>")[1]).split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    names = {path.name for path in (root / "figures").iterdir()}
+    levels = ("fine", "family", "kingdom")
+    assert names == {"curves.png", "severity.png", *(f"confusion_{level}.png" for level in levels)}
+    for name in names:
+        with Image.open(root / "figures" / name) as image:
+            assert min(image.size) > 400
+
+
+def test_page_says_what_was_measured_and_how(run_folder: MakeRun) -> None:
+    root = run_folder()
+    text = read(write_report(root)).text
+    metrics = json.loads(RunFolder(root).metrics.read_text())
+    for level in metrics["levels"]:
+        assert f"{100 * metrics['accuracy'][level]:.1f} %" in text
+    for words in ("shapes", "independent", "official", "Made-up CPU 9000", "51 min", "which decided nothing"):
+        assert words in text
+    for words in ("Mistake severity", "HD@20", "Tree inconsistency", "Full-path accuracy", "trunk.0.conv"):
+        assert words in text
+    assert "[train] epochs = 12" in text
+
+
+def test_report_is_the_same_when_drawn_again(run_folder: MakeRun) -> None:
+    root = run_folder()
+    first = write_report(root).read_bytes()
+    assert write_report(root).read_bytes() == first
+
+
+def test_names_are_text_never_markup(run_folder: MakeRun) -> None:
+    name = '<b>"x"</script><script>alert(1)</script>'
+    page = write_report(run_folder(tree=small_tree(name))).read_text(encoding="utf-8")
+    assert "<b>&" not in page.split("plotly.js")[0]
+    assert "alert(1)</script>" not in page
+    assert name in Loads(page).text
+    assert page.count("</script>") == 4  # the page's own
+
+
+def test_hundred_classes_stay_light(run_folder: MakeRun) -> None:
+    page = write_report(run_folder(tree=cifar100_tree("haf8").to_json(), epochs=2))
+    assert page.stat().st_size < 8_000_000
+    assert "All 100 classes" in read(page).text
+
+
+def test_unfinished_run_shows_curves_and_says_so(run_folder: MakeRun) -> None:
+    root = run_folder(finished=False)
+    text = read(write_report(root)).text
+    assert "This run is not finished." in text
+    assert "4 of 12 epochs" in text
+    assert "Learning curves" in text
+    assert "Confusion matrices" not in text
+    assert [path.name for path in (root / "figures").iterdir()] == ["curves.png"]
+
+
+def test_run_before_its_first_epoch_shows_its_network(run_folder: MakeRun) -> None:
+    root = run_folder(finished=False)
+    (root / "history.jsonl").unlink()
+    text = read(write_report(root)).text
+    assert "has not finished an epoch" in text
+    assert "trunk.0.conv" in text
+
+
+def test_without_samples_the_confusions_stand_alone(run_folder: MakeRun) -> None:
+    page = write_report(run_folder(samples=False))
+    assert "Sample images were left out" in read(page).text
+    assert '<p class="samples">' not in page.read_text(encoding="utf-8")
+
+
+def test_perfect_run_has_no_mistakes_to_show(run_folder: MakeRun) -> None:
+    root = run_folder(samples=False)
+    path = RunFolder(root).metrics
+    metrics = json.loads(path.read_text())
+    metrics |= {"severity_counts": [2400, 0, 0, 0], "severity_share": None, "mistake_severity": None}
+    for level, matrix in metrics["confusion"].items():
+        metrics["confusion"][level] = np.diag(np.sum(matrix, axis=1)).tolist()
+    path.write_text(json.dumps(metrics))
+    text = read(write_report(root)).text
+    assert "made no mistake" in text
+    assert "Most frequent confusions" not in text
+
+
+@pytest.mark.parametrize("name", ["config.toml", "environment.json", "tree.json", "network.json"])
+def test_missing_file_is_named(run_folder: MakeRun, name: str) -> None:
+    root = run_folder()
+    (root / name).unlink()
+    with pytest.raises(UserError, match=re.escape(name)):
+        write_report(root)
+    assert not (root / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tree.json", "{"),
+        ("tree.json", "[1]"),
+        ("network.json", '{"input": [3, 32, 32]}'),
+        ("history.jsonl", '{"epoch": 1}\n'),
+        ("history.jsonl", "{oops\n"),
+        ("metrics.json", "null"),
+        ("config.toml", "a = = 1"),
+        ("environment.json", '{"format": 1}'),
+        ("samples.npz", "no archive"),
+    ],
+)
+def test_damaged_file_is_named(run_folder: MakeRun, name: str, content: str) -> None:
+    root = run_folder()
+    (root / name).write_text(content)
+    with pytest.raises(UserError, match=re.escape(name)):
+        write_report(root)
+    assert not (root / "report.html").exists()
+
+
+def test_files_at_odds_with_the_tree_are_refused(run_folder: MakeRun) -> None:
+    root = run_folder()
+    folder = RunFolder(root)
+    metrics = json.loads(folder.metrics.read_text())
+    folder.metrics.write_text(json.dumps({**metrics, "confusion": {**metrics["confusion"], "family": [[1]]}}))
+    with pytest.raises(UserError, match=r"the family confusion matrix is \(1, 1\), the tree has 8 classes"):
+        write_report(root)
+    folder.metrics.write_text(json.dumps(metrics))
+    write_arrays(folder.samples, {**folder.read_arrays(folder.samples), "labels": np.zeros((1, 3), int)})
+    with pytest.raises(UserError, match=r"labels are \(1, 3\)"):
+        write_report(root)
+
+
+def test_folder_that_holds_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run folder"):
+        write_report(tmp_path)

@@ -1,0 +1,157 @@
+"""The report in a real browser: drawn, answering, quiet, and as wide as its window."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from conftest import make_run_folder, small_tree
+from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.report import write_report
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("runs")
+    trees = {"small": small_tree('<b>"x"'), "hundred": cifar100_tree("haf8").to_json()}
+    made = {name: make_run_folder(root / name, tree=tree) for name, tree in trees.items()}
+    made["unfinished"] = make_run_folder(root / "unfinished", finished=False)
+    return {name: write_report(folder) for name, folder in made.items()}
+
+
+@pytest.fixture
+def opened(browser: Browser, pages: dict[str, Path]) -> Iterator[Open]:
+    """Opens a report; at the end of the test nothing may have been complained of or fetched."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(name: str, width: int = 1280, **choices: object) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, **choices)  # pyright: ignore
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: _note_fetch(request.url, complaints))
+        page.goto(pages[name].as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _note_fetch(url: str, complaints: list[str]) -> None:
+    if not url.startswith(("file:", "data:", "blob:")):
+        complaints.append(f"fetched {url}")
+
+
+def point_at(page: Page, selector: str, column: float, row: float) -> Locator:
+    """Hover the spot at (column, row), each a share of the plot's inside; gives the layer that answers."""
+    plot = page.locator(f"{selector} .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    inside = plot.bounding_box()
+    assert inside is not None
+    page.mouse.move(inside["x"] + column * inside["width"], inside["y"] + row * inside["height"], steps=3)
+    return page.locator(f"{selector} .hoverlayer")
+
+
+def test_curves_and_matrix_are_drawn(opened: Open) -> None:
+    page = opened("hundred")
+    page.locator("#matrix-0 .heatmaplayer image").wait_for(state="attached")
+    assert page.locator('[data-figure="curves_losses"] .scatterlayer .js-line').count() == 6
+    assert page.locator('[data-figure="curves_accuracy"] .scatterlayer .js-line').count() == 6
+    assert not page.locator("#curves .still").is_visible()
+
+
+def test_hovering_a_cell_names_both_classes(opened: Open) -> None:
+    said = point_at(opened("small"), "#matrix-0", 1.5 / 24, 0.5 / 24)
+    expect(said).to_contain_text('<b>"x" taken for leaf 1')
+    expect(said).to_contain_text("severity 1")
+
+
+def test_hovering_a_curve_reads_the_epoch(opened: Open) -> None:
+    said = point_at(opened("small"), '[data-figure="curves_accuracy"]', 0.5, 0.3)
+    expect(said).to_contain_text("epoch")
+    expect(said).to_contain_text("fine, validation")
+
+
+def test_switching_the_level_shows_its_matrix(opened: Open) -> None:
+    page = opened("hundred")
+    page.get_by_role("tab", name="group").click()
+    expect(page.locator("#matrix-0")).to_be_hidden()
+    said = point_at(page, "#matrix-2", 1.5 / 8, 0.5 / 8)
+    expect(said).to_contain_text("household objects taken for large man-made outdoor things")
+    page.get_by_role("tab", name="group").press("ArrowLeft")
+    expect(page.locator("#matrix-1")).to_be_visible()
+    assert page.get_by_role("tab", name="superclass").get_attribute("aria-selected") == "true"
+
+
+def test_legend_toggles_a_curve(opened: Open) -> None:
+    page = opened("small")
+    page.locator('[data-figure="curves_losses"] .legendtoggle').first.click()
+    lines = page.locator('[data-figure="curves_losses"] .scatterlayer .js-line')
+    expect(lines).to_have_count(5)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["hundred", "unfinished"])
+def test_page_is_no_wider_than_its_window(opened: Open, name: str, width: int) -> None:
+    page = opened(name, width)
+    page.locator(".plot .main-svg").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_dark_reader_gets_a_dark_page(opened: Open) -> None:
+    page = opened("small", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 27)"
+    title = page.locator('[data-figure="curves_losses"] .xtitle')
+    before = title.evaluate("node => getComputedStyle(node).fill")
+    page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(200)
+    assert title.evaluate("node => getComputedStyle(node).fill") != before
+
+
+def test_without_scripts_the_stills_stand_in(opened: Open) -> None:
+    page = opened("small", java_script_enabled=False)
+    for index in range(3):
+        assert page.locator(f"#matrix-{index} .still").is_visible()
+    assert page.locator("#curves .still").is_visible()
+    assert not page.locator(".tabs").is_visible()
+
+
+def test_on_paper_every_matrix_is_printed(opened: Open) -> None:
+    page = opened("small")
+    page.emulate_media(media="print")
+    assert all(page.locator(f"#matrix-{index} .still").is_visible() for index in range(3))
+    assert not page.locator("#matrix-0 .plot").is_visible()
