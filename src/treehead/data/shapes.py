@@ -8,6 +8,8 @@ Colour, place, size, turn, light, noise and clutter vary freely within a class, 
 Axes: N images, H W image.
 """
 
+from itertools import product
+
 import numpy as np
 
 from treehead.data.dataset import Dataset, Images
@@ -22,17 +24,13 @@ TEXTURES = ("plain", "striped", "dotted", "checked")
 
 def shapes_tree() -> LabelTree:
     """24 leaves (`striped_star`), 6 outlines, 2 groups."""
-    paths = [
-        (f"{texture}_{outline}", outline, group)
-        for group, outlines in GROUPS.items()
-        for outline in outlines
-        for texture in TEXTURES
-    ]
+    group_of = {outline: group for group, outlines in GROUPS.items() for outline in outlines}
+    paths = [(f"{texture}_{outline}", outline, group_of[outline]) for outline, texture in product(OUTLINES, TEXTURES)]
     return LabelTree.from_paths("shapes", ("fine", "superclass", "group"), paths)
 
 
 def shapes(*, train_per_leaf: int = 250, test_per_leaf: int = 50, seed: int = 0) -> Dataset:
-    """Draw the data set: same seed, same pixels.
+    """Draw the data set: same arguments, same pixels.
 
     Shapes: images of (3, 32, 32) uint8; 24 * train_per_leaf of them to train on, 24 * test_per_leaf to test on.
     """
@@ -43,20 +41,24 @@ def shapes(*, train_per_leaf: int = 250, test_per_leaf: int = 50, seed: int = 0)
 
 
 def _draw(tree: LabelTree, per_leaf: int, rng: np.random.Generator) -> Images:
+    """`per_leaf` images of every leaf, leaf after leaf."""
+    pixels = [_draw_leaf(outline, texture, per_leaf, rng) for outline, texture in product(OUTLINES, TEXTURES)]
     leaves = np.repeat(np.arange(tree.num_leaves), per_leaf)
-    outlines, textures = np.divmod(leaves, len(TEXTURES))
-    num = len(leaves)
+    return Images(np.concatenate(pixels), tree.label_paths(leaves))
+
+
+def _draw_leaf(outline: str, texture: str, num: int, rng: np.random.Generator) -> Array:
+    """(N, 3, H, W) uint8."""
     u, v = _own_coordinates(num, rng)
-    inside = _coverage(_outline(u, v, outlines))
-    ink = _texture(u, v, textures, rng)
+    inside = _coverage(_outline(outline, u, v))
+    ink = _ink(texture, u, v, rng)
     image = _background(num, rng)
     paper, mark = _two_colours(num, rng)
     filling = paper + ink[:, None] * (mark - paper)
     image += inside[:, None] * (filling - image)
     light = rng.uniform(0.65, 1.25, (num, 1, 1, 1))
-    noise = rng.normal(0, 0.06, (num, 3, SIDE, SIDE))
-    pixels = np.clip(image * light + noise, 0, 1)
-    return Images(np.round(255 * pixels).astype(np.uint8), tree.label_paths(leaves))
+    noise = 0.06 * rng.standard_normal((num, 3, SIDE, SIDE), np.float32)
+    return np.round(255 * np.clip(image * light + noise, 0, 1)).astype(np.uint8)
 
 
 def _own_coordinates(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -69,8 +71,8 @@ def _own_coordinates(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
     return np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
 
 
-def _outline(u: Array, v: Array, outlines: Array) -> Array:
-    """Signed distance-like field of each image's outline, negative inside: (N, H, W)."""
+def _outline(name: str, u: Array, v: Array) -> Array:
+    """A field that is negative inside the outline and grows about evenly across its edge: (N, H, W)."""
     r, angle = np.hypot(u, v), np.arctan2(v, u)
 
     def polygon(corners: int) -> Array:
@@ -85,8 +87,7 @@ def _outline(u: Array, v: Array, outlines: Array) -> Array:
         "square": lambda: polygon(4),
         "star": lambda: r - (0.72 + 0.3 * np.cos(5 * angle)),
     }
-    drawn = np.stack([fields[name]() for name in OUTLINES])
-    return np.take_along_axis(drawn, outlines[None, :, None, None], axis=0)[0]
+    return fields[name]()
 
 
 def _coverage(field: Array) -> Array:
@@ -94,7 +95,7 @@ def _coverage(field: Array) -> Array:
     return np.clip(0.5 - 8 * field, 0, 1)
 
 
-def _texture(u: Array, v: Array, textures: Array, rng: np.random.Generator) -> Array:
+def _ink(texture: str, u: Array, v: Array, rng: np.random.Generator) -> Array:
     """How much of a pixel is marked with the second colour: (N, H, W) in [0, 1]."""
     waves = rng.uniform(6, 9, (len(u), 1, 1))
     a, b = np.sin(waves * u), np.sin(waves * v)
@@ -104,8 +105,7 @@ def _texture(u: Array, v: Array, textures: Array, rng: np.random.Generator) -> A
         "dotted": lambda: (a + b) / 2 - 0.45,
         "checked": lambda: 2 * a * b,
     }
-    drawn = np.stack([marks[name]() for name in TEXTURES])
-    return np.clip(0.5 + 2 * np.take_along_axis(drawn, textures[None, :, None, None], axis=0)[0], 0, 1)
+    return np.clip(0.5 + 2 * marks[texture](), 0, 1)
 
 
 def _two_colours(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
