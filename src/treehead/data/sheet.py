@@ -1,5 +1,7 @@
 """A labelled sheet of samples, one row per class of the level above the leaves."""
 
+import textwrap
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -7,42 +9,71 @@ from treehead.data.dataset import Images
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array
 
-TILE = 64
-GAP = 4
-CAPTION = 14
-MARGIN = 200
+TILE = 96
+GAP = 6
+CAPTION = 18
+MARGIN = 190
+INK, FAINT, PAPER = "#222222", "#777777", "#ffffff"
 
 
 def sheet(images: Images, tree: LabelTree, *, columns: int = 10, seed: int = 0) -> Image.Image:
-    """Draw `columns` random images of every superclass, each under its leaf's name, rows in the order of the tree.
+    """Draw `columns` images of every superclass, its leaves in turn, each over its leaf's name.
 
     Shapes: images.pixels: (N, C, H, W) uint8 with 1 or 3 channels; enlarged without smoothing.
+    Conventions: rows in the order of the tree; beside a row the superclass and, below it, what stands above it.
+        Fewer images than columns leave the rest of the row empty. A tree of one level has a row per leaf.
     """
     level = min(1, len(tree.levels) - 1)
     rows = list(dict.fromkeys(tree.ancestors[level][tree.leaf_order].tolist()))
     rng = np.random.default_rng(seed)
-    step = TILE + GAP + CAPTION
-    canvas = Image.new("RGB", (MARGIN + columns * (TILE + GAP) + GAP, len(rows) * step + GAP), "white")
+    size = (MARGIN + columns * (TILE + GAP) + GAP, len(rows) * (TILE + GAP + CAPTION) + GAP)
+    canvas = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(canvas)
-    small, large = ImageFont.load_default(9), ImageFont.load_default(13)
     for row, superclass in enumerate(rows):
-        top = GAP + row * step
-        members = rng.permutation(np.flatnonzero(images.labels[:, level] == superclass))[:columns]
-        members = members[np.argsort(images.labels[members, 0], kind="stable")]
-        draw.text((GAP, top + TILE // 2 - 8), _readable(tree.names[level][superclass], 28), "black", large)
-        for column, member in enumerate(members):
+        top = GAP + row * (TILE + GAP + CAPTION)
+        _write_names(draw, top, _names_from(tree, level, superclass))
+        members = np.flatnonzero(images.labels[:, level] == superclass)
+        for column, member in enumerate(_in_turn(members, images.labels[members, 0], columns, rng)):
             left = MARGIN + column * (TILE + GAP)
-            canvas.paste(_picture(images.pixels[member]).resize((TILE, TILE), Image.Resampling.NEAREST), (left, top))
-            name = _readable(tree.names[0][images.labels[member, 0]], 13)
-            draw.text((left, top + TILE), name, "dimgray", small)
+            canvas.paste(_picture(images.pixels[member]), (left, top))
+            _write_caption(draw, (left, top + TILE + 1), tree.names[0][images.labels[member, 0]])
     return canvas
+
+
+def _in_turn(members: Array, leaves: Array, count: int, rng: np.random.Generator) -> Array:
+    """`count` random members, as many of one leaf as of another, leaf by leaf."""
+    order = rng.permutation(len(members))
+    members, leaves = members[order], leaves[order]
+    turn = np.empty(len(members), np.int64)  # 0 for the first of its leaf, 1 for the second, ...
+    for leaf in np.unique(leaves):
+        turn[leaves == leaf] = np.arange((leaves == leaf).sum())
+    chosen = np.lexsort((leaves, turn))[:count]
+    return members[chosen[np.argsort(leaves[chosen], kind="stable")]]
+
+
+def _names_from(tree: LabelTree, level: int, index: int) -> list[str]:
+    """The names of a class and of all above it, readable."""
+    leaf = int(np.flatnonzero(tree.ancestors[level] == index)[0])
+    return [name.replace("_", " ") for name in tree.path_names(leaf)[level:]]
+
+
+def _write_names(draw: ImageDraw.ImageDraw, top: int, names: list[str]) -> None:
+    above = " · ".join(dict.fromkeys(name for name in names[1:] if name != names[0]))
+    for text, size, colour, letters in ((names[0], 14, INK, 24), (above, 11, FAINT, 30)):
+        for line in textwrap.wrap(text, width=letters):
+            draw.text((GAP, top), line, colour, ImageFont.load_default(size))
+            top += size + 4
+
+
+def _write_caption(draw: ImageDraw.ImageDraw, place: tuple[int, int], name: str) -> None:
+    """As much of the name as fits under an image."""
+    font, words = ImageFont.load_default(11), name.replace("_", " ")
+    while draw.textlength(words, font) > TILE and len(words) > 1:
+        words = f"{words.rstrip('…')[:-1].rstrip()}…"
+    draw.text(place, words, FAINT, font)
 
 
 def _picture(pixels_CHW: Array) -> Image.Image:
     channels_last = pixels_CHW.transpose(1, 2, 0)
-    return Image.fromarray(channels_last if channels_last.shape[2] == 3 else channels_last[:, :, 0]).convert("RGB")
-
-
-def _readable(name: str, longest: int) -> str:
-    words = name.replace("_", " ")
-    return words if len(words) <= longest else words[: longest - 1] + "…"
+    picture = Image.fromarray(channels_last if channels_last.shape[2] == 3 else channels_last[:, :, 0])
+    return picture.convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)
