@@ -96,7 +96,7 @@ def test_curves_and_matrix_are_drawn(opened: Open) -> None:
 
 def test_hovering_a_cell_names_both_classes(opened: Open) -> None:
     said = point_at(opened("small"), "#matrix-0", 1.5 / 24, 0.5 / 24)
-    expect(said).to_contain_text('<b>"x" taken for leaf 1')
+    expect(said).to_contain_text('true <b>"x"predicted leaf 1')
     expect(said).to_contain_text("severity 1")
 
 
@@ -111,7 +111,7 @@ def test_switching_the_level_shows_its_matrix(opened: Open) -> None:
     page.get_by_role("tab", name="group").click()
     expect(page.locator("#matrix-0")).to_be_hidden()
     said = point_at(page, "#matrix-2", 1.5 / 8, 0.5 / 8)
-    expect(said).to_contain_text("household objects taken for large man-made outdoor things")
+    expect(said).to_contain_text("true household objectspredicted large man-made outdoor things")
     page.get_by_role("tab", name="group").press("ArrowLeft")
     expect(page.locator("#matrix-1")).to_be_visible()
     assert page.get_by_role("tab", name="superclass").get_attribute("aria-selected") == "true"

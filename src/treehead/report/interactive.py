@@ -37,7 +37,9 @@ def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str], key: str
                 hovertemplate=f"%{{y:{precision}}}",
             )
     figure.update_layout(template="none", hovermode="x unified", showlegend=True)
-    figure.update_xaxes(title="epoch", hoverformat="d", unifiedhovertitle={"text": "epoch %{x}"})
+    figure.update_xaxes(
+        title="epoch", dtick=1 if len(epochs) <= 8 else None, hoverformat="d", unifiedhovertitle={"text": "epoch %{x}"}
+    )
     figure.update_yaxes(title=words, rangemode="tozero", tickformat=".0%" if key == "accuracy" else None)
     return figure.to_plotly_json()
 
@@ -63,7 +65,7 @@ def confusion(counts: Array, view: LevelView, levels: Sequence[str]) -> dict[str
         zmin=lowest,
         zmax=0,
         text=_said(counts, shares, severity, levels),
-        hovertemplate="<b>%{y}</b> taken for <b>%{x}</b><br>%{text}<extra></extra>",
+        hovertemplate="true <b>%{y}</b><br>predicted <b>%{x}</b><br>%{text}<extra></extra>",
         hoverongaps=True,
         xgap=1 if len(names) <= 40 else 0,
         ygap=1 if len(names) <= 40 else 0,

@@ -54,13 +54,8 @@ def confusion(
             _block_names(axes, blocks[-1], order, block_names)
         _colour_bar(figure, image, (left / width, (bottom + side + 0.3) / height, 1.8 / width, 0.09 / height))
         if title:
-            figure.text(
-                left / width,
-                (bottom + side + 0.6) / height,
-                title.replace("$", r"\$"),
-                fontsize=13,
-                fontweight="bold",
-            )
+            place = (left / width, (bottom + side + 0.6) / height)
+            figure.text(*place, title.replace("$", r"\$"), fontsize=13, fontweight="bold")
     return figure
 
 

@@ -121,7 +121,7 @@ def severities(record: RunRecord) -> list[Severity]:
     ]
 
 
-def frequent_confusions(record: RunRecord, number: int = 12, images: int = 6) -> list[Confusion]:
+def frequent_confusions(record: RunRecord, number: int = 12, images: int = 4) -> list[Confusion]:
     """The `number` most frequent mistakes at the leaves, with up to `images` of the images they befell."""
     if record.metrics is None:
         return []
@@ -214,4 +214,4 @@ def environment_rows(environment: dict[str, Any]) -> list[tuple[str, str]]:
         ("time taken", wording.duration(environment.get("seconds"))),
         ("peak memory", wording.size(environment.get("peak_memory_bytes"))),
     ]
-    return [(name, str(value)) for name, value in rows if value not in (None, "")]
+    return [(name, str(value)) for name, value in rows if value not in (None, "", wording.NOTHING)]

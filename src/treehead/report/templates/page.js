@@ -6,8 +6,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const coarse = matchMedia("(pointer: coarse)").matches;
   const config = {
-    displaylogo: false, responsive: true, doubleClick: "reset",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "pan2d", "toImage", "zoom2d", "zoomIn2d", "zoomOut2d"],
+    displaylogo: false, showTips: false, responsive: true, doubleClick: "reset",
     displayModeBar: false,
   };
 
