@@ -26,7 +26,7 @@ def cifar100_tree(name: str = "haf8") -> LabelTree:
         haf5        100, 20, 8, 4, 2: the whole HAF tree, levels fine, superclass, group, group4, group2
 
     Raises: UserError: another name.
-    Source: Krizhevsky 2009; Garg et al. 2022, arXiv:2207.00227 (HAF); Zhu & Bain 2017, arXiv:1709.09890 (B-CNN).
+    Source: Krizhevsky 2009; Garg et al. 2022, arXiv:2207.12646 (HAF); Zhu & Bain 2017, arXiv:1709.09890 (B-CNN).
     """
     if name not in GROUPINGS:
         raise UserError(f"CIFAR-100 has no tree {name!r}; data.tree is one of {', '.join(GROUPINGS)}")

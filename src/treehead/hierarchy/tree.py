@@ -3,14 +3,18 @@
 Axes: L levels from the leaves up, K leaves.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from treehead.types import Array, UserError
+
+Nested: TypeAlias = "Mapping[str, Nested] | list[str]"
+"""Names within names, the top level outermost, lists of leaves innermost: {"pet": ["cat", "dog"]}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,19 @@ class LabelTree:
         """The names from a leaf up to the last level."""
         return tuple(names[i] for names, i in zip(self.names, self.ancestors[:, leaf], strict=True))
 
+    def up_to(self, level: str) -> "LabelTree":
+        """The shallower tree that ends with `level`; its name says so, for figures on it compare with no other's.
+
+        Raises: UserError: there is no such level.
+        """
+        if level not in self.levels:
+            raise UserError(f"tree {self.name!r} has no level {level!r}, only {', '.join(self.levels)}")
+        depth = self.levels.index(level) + 1
+        if depth == len(self.levels):
+            return self
+        name = f"{self.name} up to {level}"
+        return LabelTree(name, self.levels[:depth], self.names[:depth], self.parents[: depth - 1])
+
     def to_json(self) -> dict[str, Any]:
         """The four fields as plain lists."""
         return {
@@ -107,17 +124,23 @@ class LabelTree:
         try:
             names = tuple(tuple(map(str, level)) for level in value["names"])
             parents = tuple(tuple(map(int, level)) for level in value["parents"])
-            return cls(str(value["name"]), tuple(value["levels"]), names, parents)
-        except (KeyError, TypeError) as error:
+            name, levels = str(value["name"]), tuple(map(str, value["levels"]))
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"this is no label tree: {error!r}") from None
+        return cls(name, levels, names, parents)
 
     @classmethod
     def from_paths(cls, name: str, levels: Iterable[str], paths: Iterable[tuple[str, ...]]) -> "LabelTree":
         """Build from one path of names per leaf, leaf first; ids count names in order of appearance.
 
-        Raises: UserError: a class with two parents, or what makes no tree.
+        Raises: UserError: a leaf twice, a class with two parents, a path of another length than `levels`.
         """
-        floors = list(zip(*paths, strict=True))
+        levels, paths = tuple(levels), list(paths)
+        for path in paths:
+            if len(path) != len(levels):
+                raise UserError(f"{path[0]!r} lies {len(path)} levels deep, tree {name!r} has {len(levels)}")
+        _refuse_twice((path[0] for path in paths), f"tree {name!r} names a leaf twice")
+        floors = list(zip(*paths, strict=True)) or [()] * len(levels)
         ids = [{name: i for i, name in enumerate(dict.fromkeys(floor))} for floor in floors]
         parents = []
         for level, (below, above) in enumerate(pairwise(floors)):
@@ -126,10 +149,32 @@ class LabelTree:
                 if parent_of.setdefault(child, parent) != parent:
                     raise UserError(f"{child!r} has two parents: {parent_of[child]!r} and {parent!r}")
             parents.append(tuple(ids[level + 1][parent_of[child]] for child in ids[level]))
-        return cls(name, tuple(levels), tuple(map(tuple, ids)), tuple(parents))
+        return cls(name, levels, tuple(map(tuple, ids)), tuple(parents))
+
+    @classmethod
+    def from_nested(cls, name: str, levels: Iterable[str], nested: Nested) -> "LabelTree":
+        """Build from names within names; `levels` run from the leaves up, ids count names in order of appearance.
+
+            LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
+
+        Raises: UserError: a class without children, and as `from_paths`.
+        """
+        return cls.from_paths(name, levels, _paths(nested))
 
 
-def _refuse_twice(names: tuple[str, ...], message: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
+def _paths(nested: Nested) -> Iterator[tuple[str, ...]]:
+    if isinstance(nested, str):
+        raise UserError(f"{nested!r} stands where a list of leaves should")
+    if not isinstance(nested, Mapping):
+        yield from ((leaf,) for leaf in nested)
+        return
+    for parent, below in nested.items():
+        if not below:
+            raise UserError(f"{parent!r} has no children")
+        yield from ((*path, parent) for path in _paths(below))
+
+
+def _refuse_twice(names: Iterable[str], message: str) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise UserError(f"{message}: {name!r}")

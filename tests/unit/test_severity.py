@@ -1,0 +1,26 @@
+"""Severities of trees small enough to count by hand."""
+
+import numpy as np
+
+from treehead.hierarchy.severity import chance_shares, severity_matrix
+from treehead.hierarchy.tree import LabelTree
+
+PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
+
+
+def test_the_severity_matrix_is_the_heights_ready_for_an_engine() -> None:
+    np.testing.assert_array_equal(severity_matrix(PETS), [[0, 1, 2], [1, 0, 2], [2, 2, 0]])
+    assert severity_matrix(PETS).dtype == np.float32
+
+
+def test_chance_shares_count_the_wrong_pairs() -> None:
+    np.testing.assert_allclose(chance_shares(PETS), [2 / 6, 4 / 6])  # cat-dog both ways; cat-carp, dog-carp both ways
+
+
+def test_a_level_nobody_can_miss_has_no_share() -> None:
+    all_pets = LabelTree.from_nested("pets", ("fine", "kind"), {"pet": ["cat", "dog", "carp"]})
+    np.testing.assert_array_equal(chance_shares(all_pets), [1, 0])
+
+
+def test_one_leaf_allows_no_mistake() -> None:
+    np.testing.assert_array_equal(chance_shares(LabelTree.from_nested("one", ("fine",), ["cat"])), [0])
