@@ -34,8 +34,10 @@ def decode(kind: str, probabilities: list[Array], tree: LabelTree) -> Decoded:
         crm           the leaf of least expected severity under the leaf head's probabilities
 
     Shapes: probabilities: per level (N, K_l).
-    Conventions: all but `independent` answer with a path of the tree; ties go to the lower class id. Leaves are
-        ranked by the leaf head's probability, but by path score for `path` and by expected severity for `crm`.
+    Conventions: all but `independent` answer with a path of the tree; ties go to the lower class id. `path` clips
+        probabilities at 1e-12. `marginal` chooses from the top down, since the best sum of every level need not lie
+        on one path. Leaves are ranked by the leaf head's probability, but by path score for `path` and by expected
+        severity for `crm`.
     Raises: UserError: another kind.
     Source: crm: Karthik et al. 2021, arXiv:2104.00795, eq. 1.
     """
@@ -52,7 +54,7 @@ def _top_down(probabilities: list[Array], tree: LabelTree) -> Decoded:
     answers = [probabilities[-1].argmax(axis=1)]
     for level in reversed(range(len(tree.parents))):
         is_child = np.array(tree.parents[level])[None, :] == answers[-1][:, None]
-        answers.append(np.where(is_child, probabilities[level], -1.0).argmax(axis=1))
+        answers.append(np.where(is_child, probabilities[level], -1.0).argmax(axis=1))  # -1: below every probability
     return Decoded(np.stack(answers[::-1], axis=1), probabilities[0])
 
 

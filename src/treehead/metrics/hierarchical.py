@@ -10,17 +10,23 @@ from treehead.metrics.flat import ranked
 from treehead.types import Array, UserError
 
 
-def severity_counts(heights: Array, labels: Array, answers: Array) -> Array:
-    """How many images have severity 0, 1, ... L.
+def severities(heights: Array, labels: Array, answers: Array) -> Array:
+    """How severe every answer is: the height of the lowest common ancestor, 0 where it is right.
 
-    Shapes: heights: (K, K) int, see `LabelTree.heights`; labels, answers: (N,) leaf ids; returns (L + 1,) int64.
+    Shapes: heights: (K, K) int, see `LabelTree.heights`; labels, answers: (N,) leaf ids; returns (N,).
     """
-    return np.bincount(heights[labels, answers], minlength=int(heights.max()) + 1)
+    return heights[labels, answers]
+
+
+def severity_counts(heights: Array, labels: Array, answers: Array, *, num_levels: int) -> Array:
+    """How many images have severity 0, 1, ... L. Shapes: as `severities`; returns (L + 1,) int64."""
+    return np.bincount(severities(heights, labels, answers), minlength=num_levels + 1)
 
 
 def mistake_severity(counts: Array) -> float | None:
     """Mean severity over the mistakes alone; None if there are none.
 
+    Shapes: counts: (L + 1,), see `severity_counts`.
     Conventions: a bad classifier can score well here: never show it without accuracy.
     Source: Bertinetto et al. 2020, arXiv:1912.09393, section 4.1.
     """
@@ -29,7 +35,7 @@ def mistake_severity(counts: Array) -> float | None:
 
 
 def severity_share(counts: Array) -> list[float] | None:
-    """Share of the mistakes that have severity 1, ... L; None if there are no mistakes."""
+    """Share of the mistakes that have severity 1, ... L; None if there are none. Shapes: counts: (L + 1,)."""
     mistakes = counts[1:].sum()
     return [float(share) for share in counts[1:] / mistakes] if mistakes else None
 
@@ -39,11 +45,11 @@ def hd_at_k(heights: Array, labels: Array, leaf_scores: Array, *, k: int) -> flo
 
     Shapes: heights: (K, K); labels: (N,) leaf ids; leaf_scores: (N, K).
     Conventions: of equal scores the lower leaf id comes first; right images count (with 0 at k = 1).
-    Raises: UserError: there are fewer than k leaves.
+    Raises: UserError: k is below 1 or above the number of leaves.
     Source: Bertinetto et al. 2020, arXiv:1912.09393, section 4.1.
     """
     if not 1 <= k <= len(heights):
-        raise UserError(f"HD@{k} needs {k} leaves; the tree has {len(heights)}")
+        raise UserError(f"HD@{k} is not defined: k runs from 1 to the tree's {len(heights)} leaves")
     return float(heights[labels[:, None], ranked(leaf_scores, k)].mean())
 
 
@@ -56,5 +62,6 @@ def tree_inconsistency(ancestors: Array, answers: Array) -> float:
     """Share of images whose answers at two levels contradict the tree.
 
     Shapes: ancestors: (L, K), see `LabelTree.ancestors`; answers: (N, L) class ids.
+    Conventions: an image counts once, however many of its levels disagree; being wrong is no contradiction.
     """
     return float((answers != ancestors[:, answers[:, 0]].T).any(axis=1).mean())

@@ -5,22 +5,32 @@ from typing import Any
 from treehead.hierarchy.severity import chance_shares
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics import flat, hierarchical
-from treehead.types import Array
+from treehead.types import Array, UserError
 
 HD_KS = (1, 5, 20)
+"""HD@k is told for these k, as far as the tree has leaves."""
 
 
 def summarise(
-    tree: LabelTree, *, labels: Array, answers: Array, probabilities: list[Array], leaf_scores: Array
+    tree: LabelTree,
+    *,
+    labels: Array,
+    answers: Array,
+    probabilities: list[Array],
+    leaf_scores: Array | None = None,
 ) -> dict[str, Any]:
     """Measure predictions at every level and along the tree.
 
     Shapes: labels, answers: (N, L) class ids; probabilities: per level (N, K_l); leaf_scores: (N, K).
     Conventions: accuracy, severities and confusion are of `answers`; top-5, loss and calibration of each head's
-        `probabilities`; HD@k of the ranking of `leaf_scores`.
+        `probabilities`; HD@k of the ranking of `leaf_scores`, or of the leaf head's probabilities without them.
+    Raises: UserError: there are no images.
     """
+    if not len(labels):
+        raise UserError("there are no images to measure on")
+    leaf_scores = probabilities[0] if leaf_scores is None else leaf_scores
     heights = tree.heights
-    counts = hierarchical.severity_counts(heights, labels[:, 0], answers[:, 0])
+    counts = hierarchical.severity_counts(heights, labels[:, 0], answers[:, 0], num_levels=len(tree.levels))
     per_level = {level: _of_level(labels[:, i], answers[:, i], probabilities[i]) for i, level in enumerate(tree.levels)}
     return {
         "images": len(labels),

@@ -1,0 +1,73 @@
+"""Laws of every way to decode."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import Predictions, predictions
+
+from treehead.decode import DECODERS, decode
+from treehead.metrics.flat import accuracy
+from treehead.metrics.hierarchical import full_path_accuracy, tree_inconsistency
+
+CONSISTENT = sorted(set(DECODERS) - {"independent"})
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+@given(made=predictions(ties=True))
+def test_answers_are_class_ids_and_every_leaf_has_a_score(kind: str, made: Predictions) -> None:
+    decoded = decode(kind, made.probabilities, made.tree)
+    assert decoded.answers.shape == made.labels.shape
+    assert decoded.answers.dtype == np.int64
+    assert (decoded.answers >= 0).all()
+    assert (decoded.answers < made.tree.sizes).all()
+    assert decoded.leaf_scores.shape == made.probabilities[0].shape
+
+
+@pytest.mark.parametrize("kind", CONSISTENT)
+@given(made=predictions(ties=True))
+def test_answers_follow_the_tree(kind: str, made: Predictions) -> None:
+    answers = decode(kind, made.probabilities, made.tree).answers
+    assert tree_inconsistency(made.tree.ancestors, answers) == 0
+    assert full_path_accuracy(made.labels, answers) == accuracy(made.labels[:, 0], answers[:, 0])
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+@given(made=predictions(ties=True))
+def test_heads_that_are_sure_and_agree_are_believed(kind: str, made: Predictions) -> None:
+    sure = [np.eye(size)[made.labels[:, level]] for level, size in enumerate(made.tree.sizes)]
+    np.testing.assert_array_equal(decode(kind, sure, made.tree).answers, made.labels)
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+@given(made=predictions(ties=False))
+def test_without_a_hierarchy_every_kind_takes_the_likeliest_leaf(kind: str, made: Predictions) -> None:
+    flat, leaves = made.tree.up_to(made.tree.levels[0]), made.probabilities[0]
+    np.testing.assert_array_equal(decode(kind, [leaves], flat).answers[:, 0], leaves.argmax(axis=1))
+
+
+@given(predictions(ties=False))
+def test_path_takes_the_most_probable_path(made: Predictions) -> None:
+    found = decode("path", made.probabilities, made.tree).answers
+    for image, answer in enumerate(found[:, 0]):
+        products = [
+            np.prod([level[image, i] for level, i in zip(made.probabilities, path, strict=True)])
+            for path in made.tree.ancestors.T
+        ]
+        assert answer == np.argmax(products)
+
+
+@given(predictions(ties=True))
+def test_crm_expects_the_least_severity(made: Predictions) -> None:
+    found = decode("crm", made.probabilities, made.tree).answers[:, 0]
+    expected = made.probabilities[0] @ made.tree.heights
+    np.testing.assert_allclose(expected[np.arange(len(found)), found], expected.min(axis=1), rtol=1e-12)
+
+
+@given(predictions(ties=False))
+def test_top_down_and_marginal_start_from_the_likeliest_top_class(made: Predictions) -> None:
+    leaves, top = made.probabilities[0], made.tree.ancestors[-1]
+    sums = np.stack([leaves[:, top == i].sum(axis=1) for i in range(made.tree.sizes[-1])], axis=1)
+    for kind, scores in (("top_down", made.probabilities[-1]), ("marginal", sums)):
+        found = decode(kind, made.probabilities, made.tree).answers[:, -1]
+        chosen = scores[np.arange(len(found)), found]
+        np.testing.assert_allclose(chosen, scores.max(axis=1), rtol=1e-12)
