@@ -1,0 +1,113 @@
+"""The map of the house, held against the code. Its twin is drawn in docs/architecture.md."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "treehead"
+
+FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms are strangers
+    {"cli"},
+    {"experiment", "report"},
+    {"progress"},
+    {"train", "export"},
+    {"engines"},
+    {"data", "metrics", "decode", "spec"},
+    {"hierarchy", "recipes"},
+    {"config", "runfiles"},
+    {"types"},
+]
+ONLY_IN = {
+    "torch": ("treehead.engines.pytorch", "treehead.export"),
+    "matplotlib": ("treehead.report",),
+    "plotly": ("treehead.report",),
+    "onnx": ("treehead.export",),
+    "pydantic": ("treehead.config",),
+    "typer": ("treehead.cli",),
+    "tensorboard": ("treehead.train.tensorboard",),
+}
+STRANGERS = [
+    ("treehead.engines.scratch", "treehead.engines.pytorch"),
+    ("treehead.engines", "treehead.hierarchy"),  # a tree never enters an engine: it gets arrays
+]
+LONGEST_FILE = 400
+NAMELESS = {"utils", "helpers", "common", "misc", "base"}
+
+
+def imported_by(source: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def broken_rules(module: str, imports: set[str]) -> list[str]:
+    floor = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
+    broken = []
+    for other in sorted(imports):
+        for library, homes in ONLY_IN.items():
+            if inside(other, library) and not any(inside(module, home) for home in homes):
+                broken.append(f"{module} imports {library}; only {', '.join(homes)} may")
+        for a, b in (*STRANGERS, *((b, a) for a, b in STRANGERS)):
+            if inside(module, a) and inside(other, b):
+                broken.append(f"{module} imports {other}, a stranger")
+        if inside(other, "treehead") and "." in module and "." in other:
+            here, there = module.split(".")[1], other.split(".")[1]
+            if here not in ("__init__", "__main__") and here != there and floor.get(there, -1) <= floor.get(here, 99):
+                broken.append(f"{module} imports {other}, which is not on a floor below")
+    return broken
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        module = ".".join(("treehead", *path.relative_to(SOURCE).with_suffix("").parts))
+        found.append((module.removesuffix(".__init__"), path))
+    return found
+
+
+def test_rooms_only_import_downwards() -> None:
+    assert len(modules()) > 30
+    assert [rule for module, path in modules() for rule in broken_rules(module, imported_by(path.read_text()))] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "imports"),
+    [
+        ("treehead.spec", {"treehead.engines.api"}),
+        ("treehead.metrics.flat", {"treehead.data.dataset.Images"}),
+        ("treehead.report.figures", {"torch"}),
+        ("treehead.engines.pytorch.engine", {"treehead.hierarchy.tree.LabelTree"}),
+        ("treehead.report.page", {"treehead.experiment.runner"}),
+    ],
+)
+def test_the_rules_can_be_broken(module: str, imports: set[str]) -> None:
+    assert broken_rules(module, imports)
+
+
+def test_every_room_is_on_a_floor() -> None:
+    rooms = {module.split(".")[1] for module, _ in modules() if "." in module} - {"__main__"}
+    assert rooms <= set().union(*FLOORS)
+
+
+def test_files_are_short_and_named() -> None:
+    for module, path in modules():
+        assert len(path.read_text().splitlines()) <= LONGEST_FILE, module
+        assert module.split(".")[-1] not in NAMELESS, module
+
+
+def test_importing_treehead_does_not_import_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, treehead, treehead.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,28 @@
+"""The learning rate of every step, by hand."""
+
+import numpy as np
+import pytest
+
+from treehead.config import ScheduleConfig
+from treehead.train.schedule import learning_rates
+
+
+def test_a_linear_schedule_by_hand() -> None:
+    rates = learning_rates(ScheduleConfig(warmup=0.4), peak=1.0, num_steps=5)
+    np.testing.assert_allclose(rates, [0.5, 1.0, 1.0, 2 / 3, 1 / 3])
+
+
+def test_a_cosine_schedule_by_hand() -> None:
+    rates = learning_rates(ScheduleConfig(warmup=0, decay="cosine"), peak=2.0, num_steps=4)
+    np.testing.assert_allclose(rates, [2.0, 1 + np.sqrt(0.5), 1.0, 1 - np.sqrt(0.5)])
+
+
+@pytest.mark.parametrize("decay", ["linear", "cosine", "constant"])
+@pytest.mark.parametrize("warmup", [0.0, 0.3, 0.99])
+def test_rates_climb_to_the_peak_and_never_reach_zero(decay: str, warmup: float) -> None:
+    schedule = ScheduleConfig.model_validate({"warmup": warmup, "decay": decay})
+    rates = learning_rates(schedule, peak=0.1, num_steps=100)
+    assert rates.shape == (100,)
+    assert rates.max() == pytest.approx(0.1)
+    assert rates.min() > 0
+    assert (np.diff(rates[: round(warmup * 100)]) > 0).all()
