@@ -1,0 +1,241 @@
+"""The user: train, stop, resume, evaluate, report and predict on the embedded shapes, from the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import treehead
+from treehead.data.shapes import shapes
+from treehead.experiment import runner
+from treehead.recipes import recipe
+from treehead.runfiles import RunFolder
+from treehead.train.checkpoint import load_weights
+from treehead.types import RunError
+
+QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{width=16}]"]
+QUICK_CHANGES = {"train.epochs": 3, "train.batch_size": 256, "network.stages": [{"width": 8}, {"width": 12}]}
+
+
+def command(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "treehead", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "COLUMNS": "120", **environment},
+    )
+
+
+class Silent:
+    def progressed(self, progress: object) -> None: ...
+    def finished_epoch(self, record: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, made by the command line from another folder than the checkout."""
+    folder = tmp_path_factory.mktemp("work")
+    said = command("train", "shapes", *QUICK, folder=folder)
+    assert said.returncode == 0, said.stderr
+    assert "report: runs/shapes/report.html" in said.stdout
+    assert "epoch 2/2" in said.stdout
+    assert "accuracy" in said.stdout
+    return folder / "runs" / "shapes"
+
+
+def test_the_run_folder_is_complete(trained: Path) -> None:
+    present = {path.name for path in trained.iterdir()}
+    assert present == {
+        "config.toml",
+        "environment.json",
+        "tree.json",
+        "network.json",
+        "history.jsonl",
+        "checkpoint.safetensors",
+        "weights.safetensors",
+        "metrics.json",
+        "predictions.npz",
+        "samples.npz",
+        "report.html",
+        "figures",
+    }
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics["images"] == 1200
+    assert sum(metrics["severity_counts"]) == 1200
+    assert np.sum(metrics["confusion"]["fine"]) == 1200
+    history = RunFolder(trained).read_history()
+    assert [record["epoch"] for record in history] == [1, 2]
+    assert set(history[0]["train"]["losses"]) == {"fine", "superclass", "group"}
+    environment = json.loads((trained / "environment.json").read_text())
+    assert environment["finished"]
+    assert environment["peak_memory_bytes"] > 1e8
+
+
+def test_the_last_epoch_is_what_evaluate_measures(trained: Path) -> None:
+    metrics = json.loads((trained / "metrics.json").read_text())
+    history = RunFolder(trained).read_history()
+    assert history[-1]["validation"]["accuracy"] == pytest.approx(metrics["accuracy"])
+
+
+def test_evaluate_again_with_another_decode(trained: Path) -> None:
+    before = json.loads((trained / "metrics.json").read_text())
+    said = command("evaluate", str(trained), "decode=path", folder=trained.parent)
+    assert said.returncode == 0, said.stderr
+    after = json.loads((trained / "metrics.json").read_text())
+    assert after["decode"] == "path"
+    assert after["tree_inconsistency"] == 0
+    assert after["full_path_accuracy"] == after["accuracy"]["fine"]
+    assert after["loss"] == before["loss"]
+    command("evaluate", str(trained), folder=trained.parent)
+    assert json.loads((trained / "metrics.json").read_text()) == before
+
+
+def test_predict_takes_any_picture(trained: Path) -> None:
+    picture = trained.parent / "täst picture '1'.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(256, size=(90, 200, 3), dtype=np.uint8)).save(picture)
+    said = command("predict", str(trained), str(picture), folder=trained.parent)
+    assert said.returncode == 0, said.stderr
+    assert [line.split()[0] for line in said.stdout.splitlines()[1:]] == ["fine", "superclass", "group"]
+    answer = json.loads(command("predict", "--json", str(trained), str(picture), folder=trained.parent).stdout)
+    assert answer["image"] == str(picture)
+    assert 0 < answer["levels"]["fine"]["probability"] <= 1
+
+
+def test_load_predicts_what_the_run_recorded(trained: Path) -> None:
+    classifier = treehead.load(trained)
+    test = shapes().test
+    prediction = classifier.predict(test.pixels[:50])
+    with np.load(trained / "predictions.npz") as stored:
+        np.testing.assert_allclose(prediction.probabilities[0], stored["probabilities_fine"][:50], atol=2e-3)
+        assert (prediction.answers == stored["answers"][:50]).all()
+    assert len(prediction.names()[0]) == 3
+
+
+def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path) -> None:
+    """Bit-identical weights, stopped in the midst of an epoch."""
+    config = treehead.changed(recipe("shapes"), QUICK_CHANGES)
+    data = shapes(train_per_leaf=60, test_per_leaf=10)
+
+    class Impatient(Silent):
+        def progressed(self, progress: object) -> None:
+            if getattr(progress, "epoch", 0) == 2:
+                raise KeyboardInterrupt
+
+    whole = runner.start(config, tmp_path / "whole", load=lambda _: data, watcher=Silent())
+    with pytest.raises(KeyboardInterrupt):
+        runner.start(config, tmp_path / "parts", load=lambda _: data, watcher=Impatient())
+    assert not (tmp_path / "parts" / "weights.safetensors").exists()
+    parts = runner.resume(tmp_path / "parts", load=lambda _: data, watcher=Silent())
+    ours, theirs = (load_weights(run.root / "weights.safetensors") for run in (whole, parts))
+    assert ours.keys() == theirs.keys()
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+    assert [record["epoch"] for record in parts.history] == [1, 2, 3]
+    assert whole.metrics == parts.metrics
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "treehead", "train", "shapes", "train.epochs=500", *QUICK[1:], "--out", "run"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        history = tmp_path / "run" / "history.jsonl"
+        deadline = time.monotonic() + 120
+        while not history.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with: treehead resume run" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    data = shapes(train_per_leaf=60, test_per_leaf=10)
+    config = treehead.changed(
+        recipe("shapes"),
+        QUICK_CHANGES | {"optimizer.kind": "sgd", "optimizer.learning_rate": 1e30, "engine.precision": "float32"},
+    )
+    with pytest.raises(RunError, match=r"the loss became (nan|inf) at step \d+ of epoch \d, learning rate .*smaller"):
+        runner.start(config, tmp_path / "run", load=lambda _: data, watcher=Silent())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train", "cifar10"], 2, "no recipe 'cifar10'; did you mean cifar100?"),
+        (["train", "shapes", "train.epoch=3"], 2, "did you mean train.epochs?"),
+        (["train", "shapes", "train.epochs=-3"], 2, "train.epochs = -3"),
+        (["train", "missing.toml"], 2, "cannot read missing.toml"),
+        (["train", "shapes", "epochs"], 2, "'epochs' is no key=value"),
+        (["train", "shapes", "data.pool=all"], 2, "needs a percentage in data.split"),
+        (["train", "cifar100", "data.root=nowhere"], 2, "data.root = nowhere holds no CIFAR-100"),
+        (["train", "cifar100", "data.tree=oak"], 2, "CIFAR-100 has no tree 'oak'"),
+        (["resume", "nowhere"], 2, "there is no run folder at nowhere"),
+        (["report", "."], 2, "is no run folder"),
+        (["evaluate", "nowhere"], 2, "there is no run folder at nowhere"),
+        (["predict", "nothing.png"], 2, "there is no image at nothing.png"),
+        (["predict", "broken.png"], 2, "broken.png is not an image"),
+        (["data", "get", "imagenet"], 2, "fetches cifar100, not 'imagenet'"),
+        (["sing"], 2, "No such command 'sing'"),
+        (["train", "--speed"], 2, "No such option"),
+    ],
+)
+def test_mistakes_are_one_sentence(words: list[str], code: int, said: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    result = command(*words, folder=tmp_path, TREEHEAD_DATA="")
+    assert (result.returncode, said in result.stderr) == (code, True), result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.png"], "nothing half-written"
+
+
+def test_a_run_of_another_version_is_refused(trained: Path, tmp_path: Path) -> None:
+    environment = json.loads((trained / "environment.json").read_text()) | {"format": 99}
+    (tmp_path / "environment.json").write_text(json.dumps(environment))
+    result = command("report", ".", folder=tmp_path)
+    assert result.returncode == 2
+    assert "was written in run format 99" in result.stderr
+
+
+def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
+    result = command("train", "shapes", *QUICK, "--out", str(trained), folder=trained.parent)
+    assert result.returncode == 2
+    assert "holds a run already" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    result = subprocess.run(
+        f"{sys.executable} -m treehead data show shapes --out /dev/full/x.png",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_tensorboard_events_where_asked_for(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    data = shapes(train_per_leaf=20, test_per_leaf=5)
+    config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"train.epochs": 1, "output.tensorboard": True})
+    runner.start(config, tmp_path / "run", load=lambda _: data, watcher=Silent())
+    assert list((tmp_path / "run" / "events").iterdir())
+
+
+def test_summary_config_and_show_answer(tmp_path: Path) -> None:
+    assert "95,584,256" in command("summary", folder=tmp_path).stdout
+    assert "optimizer.learning_rate" in command("config", "shapes", folder=tmp_path).stdout
+    assert command("data", "show", "shapes", "--out", "sheet.png", folder=tmp_path).returncode == 0
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size[0] > 300
