@@ -123,9 +123,10 @@ def predict(
     from treehead.experiment.classifier import is_model, load
 
     named = is_model(words[0])
-    classifier, images = load(words[0] if named else "cifar100"), words[1:] if named else words
+    images = words[1:] if named else words
     if not images:
         raise UserError(f"no image is named; treehead predict {words[0]} IMAGE...")
+    classifier = load(words[0] if named else "cifar100")
     for name in images:
         prediction = classifier.predict([Path(name)])
         answer = prediction.as_dicts()[0]

@@ -111,6 +111,16 @@ def test_predict_takes_any_picture(trained: Path) -> None:
     assert 0 < answer["levels"]["fine"]["probability"] <= 1
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nothing.png", "there is no image at nothing.png"), ("broken.png", "broken.png is not an image")],
+)
+def test_what_is_no_picture_is_refused(trained: Path, tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    result = command("predict", str(trained), name, folder=tmp_path)
+    assert (result.returncode, said in result.stderr) == (2, True), result.stderr
+
+
 def test_load_predicts_what_the_run_recorded(trained: Path) -> None:
     classifier = treehead.load(trained)
     test = shapes().test
@@ -182,8 +192,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
         (["resume", "nowhere"], 2, "there is no run folder at nowhere"),
         (["report", "."], 2, "is no run folder"),
         (["evaluate", "nowhere"], 2, "there is no run folder at nowhere"),
-        (["predict", "nothing.png"], 2, "there is no image at nothing.png"),
-        (["predict", "broken.png"], 2, "broken.png is not an image"),
+        (["predict", "."], 2, "no image is named"),
         (["data", "get", "imagenet"], 2, "fetches cifar100, not 'imagenet'"),
         (["sing"], 2, "No such command 'sing'"),
         (["train", "--speed"], 2, "No such option"),

@@ -83,7 +83,7 @@ def fit(
         steps = len(plan.order)
         epoch_rates = rates[(epoch - 1) * steps : epoch * steps]
         started = time.perf_counter()
-        results = _train_epoch(engine, plan, epoch_rates, epoch, train.epochs, watcher)
+        results = train_epoch(engine, plan, epoch_rates, epoch, train.epochs, watcher)
         seconds = time.perf_counter() - started
         record = {
             "epoch": epoch,
@@ -99,9 +99,14 @@ def fit(
         watcher.finished_epoch(record)
 
 
-def _train_epoch(
+def train_epoch(
     engine: Engine, plan: EpochPlan, rates: Array, epoch: int, num_epochs: int, watcher: Watcher
 ) -> StepResults:
+    """Take every step of `plan`, telling the watcher four times a second.
+
+    Shapes: rates: (S,), the learning rate of each step.
+    Raises: RunError: the loss became NaN or infinite.
+    """
     steps, batch = plan.order.shape
     losses, correct = np.zeros((0, 1)), np.zeros((0, 1))
     started, done, chunk = time.perf_counter(), 0, 1
