@@ -107,11 +107,14 @@ def evaluate(
 
 
 @app.command()
-def report(run: RunPath) -> None:
+def report(
+    run: RunPath,
+    images: Annotated[bool, typer.Option(help="Show misread images of the data set, or leave them out.")] = True,
+) -> None:
     """Write one self-contained HTML page, and PNG figures."""
     from treehead.report import write_report
 
-    print(write_report(run))
+    print(write_report(run, images=images))
 
 
 @app.command()

@@ -214,6 +214,14 @@ def test_a_run_of_another_version_is_refused(trained: Path, tmp_path: Path) -> N
     assert "was written in run format 99" in result.stderr
 
 
+def test_a_report_for_publication_shows_no_image(trained: Path) -> None:
+    page = trained / "report.html"
+    assert command("report", str(trained), "--no-images", folder=trained.parent).returncode == 0
+    without = page.read_text().count("data:image/png")
+    assert command("report", str(trained), folder=trained.parent).returncode == 0
+    assert page.read_text().count("data:image/png") > without
+
+
 def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
     result = command("train", "shapes", *QUICK, "--out", str(trained), folder=trained.parent)
     assert result.returncode == 2

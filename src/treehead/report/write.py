@@ -1,5 +1,6 @@
 """Draws a run folder's report: its figures first, then the page that shows them."""
 
+import dataclasses
 import io
 import warnings
 from pathlib import Path
@@ -18,8 +19,10 @@ from treehead.types import RunError
 DOTS_PER_INCH = 150
 
 
-def write_report(root: Path) -> Path:
+def write_report(root: Path, *, images: bool = True) -> Path:
     """Draw `report.html` and `figures/*.png` of the run in `root` from its files alone; gives the page's path.
+
+    Without `images` no pixel of the data set is shown, whatever the folder holds: such a page may be published.
 
     A run that is not finished is reported too: its curves and its network. Each file is written whole or not
     at all, the page last.
@@ -29,6 +32,8 @@ def write_report(root: Path) -> Path:
         RunError: a file could not be written.
     """
     record = read_run(root)
+    if not images:
+        record = dataclasses.replace(record, samples=None)
     folder = RunFolder(root)
     stills = {name: png(figure) for name, figure in still_figures(record).items()}
     page = run_page(record, stills)

@@ -63,13 +63,7 @@ def fit(
         two agree wherever a run was stopped.
     Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint stays.
     """
-    done, history = 0, []
-    if folder.checkpoint.exists():
-        checkpoint = load_checkpoint(folder.checkpoint)
-        engine.load_weights(checkpoint.weights)
-        engine.load_optimizer_state(checkpoint.optimizer)
-        done = checkpoint.epoch
-        history = folder.read_history()[:done]
+    done, history = _restore(engine, folder)
     engine.load_images(splits.train.pixels, splits.train.labels)
     for epoch in range(done + 1, train.epochs + 1):
         plan = draw_epoch_plan(
@@ -80,23 +74,33 @@ def fit(
             seed=seed,
             epoch=epoch,
         )
-        steps = len(plan.order)
-        epoch_rates = rates[(epoch - 1) * steps : epoch * steps]
+        epoch_rates = rates[(epoch - 1) * len(plan.order) : epoch * len(plan.order)]
         started = time.perf_counter()
         results = train_epoch(engine, plan, epoch_rates, epoch, train.epochs, watcher)
         seconds = time.perf_counter() - started
+        checked = _validate(engine, splits, objective)
         record = {
             "epoch": epoch,
             "learning_rate": float(epoch_rates[-1]),
             "seconds": round(seconds, 3),
             "images_per_second": round(plan.order.size / seconds, 1),
             "train": _record(results, plan.order.size, levels, objective),
-            "validation": _record(_validate(engine, splits, objective), len(splits.validation), levels, objective),
+            "validation": _record(checked, len(splits.validation), levels, objective),
         }
         history.append(record)
         folder.write_history(history)
         save_checkpoint(folder.checkpoint, Checkpoint(epoch, engine.weights(), engine.optimizer_state()))
         watcher.finished_epoch(record)
+
+
+def _restore(engine: Engine, folder: RunFolder) -> tuple[int, list[dict[str, Any]]]:
+    """Put the engine where the folder's checkpoint left it; gives the epochs done and their history."""
+    if not folder.checkpoint.exists():
+        return 0, []
+    checkpoint = load_checkpoint(folder.checkpoint)
+    engine.load_weights(checkpoint.weights)
+    engine.load_optimizer_state(checkpoint.optimizer)
+    return checkpoint.epoch, folder.read_history()[: checkpoint.epoch]
 
 
 def train_epoch(

@@ -3,8 +3,6 @@
 Axes: N images, B batch, C channels, H W image, L levels, K classes.
 """
 
-import os
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,7 +11,7 @@ from torch.nn import functional
 from treehead.config import AdamConfig, EngineConfig, SgdConfig
 from treehead.data.augment import EpochPlan, dropout_scale
 from treehead.engines.api import Objective, StepResults
-from treehead.engines.pytorch.machine import choose_device, choose_precision
+from treehead.engines.pytorch.machine import choose_device, choose_precision, usable_cores
 from treehead.engines.pytorch.network import Network, PlannedDropout, named_state
 from treehead.engines.weights import check_weights
 from treehead.spec import NetSpec
@@ -43,7 +41,7 @@ class PyTorchEngine:
     ) -> None:
         self._device = choose_device(config.device)
         self._dtype = choose_precision(config.precision, self._device)
-        torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
+        torch.set_num_threads(config.threads or usable_cores())
         torch.set_flush_denormal(True)  # tiny optimizer moments would slow the CPU down
         self.network = Network(spec).to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.load_weights(weights)
