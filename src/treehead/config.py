@@ -45,6 +45,8 @@ class AugmentConfig(Section):
     """Largest shift of the random crop in each direction, in pixels; the border is reflected."""
     flip: bool = True
     """Mirror left and right with probability one half."""
+    cutout_px: int = Field(default=0, ge=0)
+    """Side of a square, somewhere in the image, that is blanked out with the mean colour; 0 blanks nothing."""
 
 
 class ReluConfig(Section):

@@ -52,6 +52,16 @@ def test_about_half_are_flipped_and_shifts_reach_both_ends() -> None:
     assert set(drawn.rows[..., 2].ravel().tolist()) == {1, 2, 3}
 
 
+def test_the_blank_square_has_its_size_and_moves() -> None:
+    drawn = draw_epoch_plan(
+        AugmentConfig(cutout_px=2), num_images=500, image_size=(6, 5), batch_size=50, seed=0, epoch=1
+    )
+    assert set(drawn.blank_rows.sum(axis=-1).ravel().tolist()) == {1, 2}  # 1 where it hangs over the edge
+    assert drawn.blank_rows.any(axis=(0, 1)).all()
+    assert drawn.blank_columns.any(axis=(0, 1)).all()
+    assert not plan().blank_rows.any()
+
+
 def test_dropout_keeps_the_mean() -> None:
     scale = dropout_scale(1, (200, 200), 0.25)
     assert set(np.unique(scale).tolist()) == {0.0, float(np.float32(1) / np.float32(0.75))}

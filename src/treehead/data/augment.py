@@ -20,12 +20,15 @@ class EpochPlan:
         rows: (S, B, H), columns: (S, B, W), int16: the source pixel of every pixel. Crop, reflected border and
             flip are all this: varied[b, :, i, j] = image[order[b], :, rows[b, i], columns[b, j]].
         dropout_seeds: (S,) int64.
+        blank_rows: (S, B, H), blank_columns: (S, B, W), bool: where both are true the mean colour stands.
     """
 
     order: Array
     rows: Array
     columns: Array
     dropout_seeds: Array
+    blank_rows: Array
+    blank_columns: Array
 
 
 def draw_epoch_plan(
@@ -41,7 +44,9 @@ def draw_epoch_plan(
 
     Conventions: a pure function of its arguments, so a resumed run needs no generator state. Images that fill no
         whole batch are left out of this epoch; fewer images than a batch make one batch of them all. Shifts are
-        uniform on -crop_px..crop_px; the border is reflected without repeating the edge (numpy's "reflect").
+        uniform on -crop_px..crop_px; the border is reflected without repeating the edge (numpy's "reflect"). The
+        blank square's centre is uniform over the image, so that part of it may fall outside.
+    Source: the blank square: DeVries & Taylor 2017, arXiv:1708.04552 (Cutout).
     """
     height, width = image_size
     batch_size = min(batch_size, num_images)
@@ -51,11 +56,15 @@ def draw_epoch_plan(
     shifts = rng.integers(-augment.crop_px, augment.crop_px, size=(2, steps, batch_size, 1), endpoint=True)
     flips = rng.random((steps, batch_size, 1)) < (0.5 if augment.flip else 0.0)
     rows, columns = np.arange(height), np.arange(width)
+    dropout_seeds = rng.integers(2**31, size=steps)
+    top, left = (rng.integers(side, size=(steps, batch_size, 1)) - augment.cutout_px // 2 for side in (height, width))
     return EpochPlan(
         order=order,
         rows=reflected(rows + shifts[0], height),
         columns=reflected(np.where(flips, columns[::-1], columns) + shifts[1], width),
-        dropout_seeds=rng.integers(2**31, size=steps),
+        dropout_seeds=dropout_seeds,
+        blank_rows=(rows >= top) & (rows < top + augment.cutout_px),
+        blank_columns=(columns >= left) & (columns < left + augment.cutout_px),
     )
 
 

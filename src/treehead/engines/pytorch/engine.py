@@ -74,18 +74,23 @@ class PyTorchEngine:
             torch.from_numpy(part[steps]).to(self._device, torch.int64)
             for part in (plan.order, plan.rows, plan.columns)
         )
+        seen_rows, seen_columns = (
+            torch.from_numpy(~part[steps]).to(self._device) for part in (plan.blank_rows, plan.blank_columns)
+        )
         losses, correct = [], []
         for i, learning_rate in enumerate(learning_rates):
             self._drop(int(plan.dropout_seeds[start + i]), len(order[i]))
             batch = self._pixels[order[i][:, None, None], rows[i][:, :, None], columns[i][:, None, :]]
-            step_losses, step_correct = self._step(batch, self._labels[order[i]], float(learning_rate))
+            seen = seen_rows[i][:, None, :, None] | seen_columns[i][:, None, None, :]
+            inputs = self._standardised(batch) * seen  # the mean colour is 0 once standardised
+            step_losses, step_correct = self._step(inputs, self._labels[order[i]], float(learning_rate))
             losses.append(step_losses)
             correct.append(step_correct)
         return StepResults(torch.stack(losses).double().cpu().numpy(), torch.stack(correct).cpu().numpy())
 
-    def _step(self, batch: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+    def _step(self, inputs: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-            logits = self.network(self._standardised(batch))
+            logits = self.network(inputs)
         losses = torch.stack(
             [
                 functional.cross_entropy(head.float(), targets[label])
