@@ -1,0 +1,95 @@
+"""Publish a finished run: its files here, its model into the package, its figures into the README.
+
+    python docs/results/publish.py runs/cifar100
+
+Writes docs/results/NAME (config, history, metrics, predictions, figures and a report without the data set's images),
+src/treehead/models/NAME (the model, kernels as 16-bit floats) and the README's results between their markers.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from treehead.experiment.model import load_model, save_model
+from treehead.report import write_report
+from treehead.runfiles import RunFolder, write_text
+
+REPOSITORY = Path(__file__).parents[2]
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
+
+
+def publish(run: Path) -> None:
+    """Copy, draw, ship and fill in; see the module's docstring."""
+    name = RunFolder(run).checked().root.resolve().name
+    results, model = REPOSITORY / "docs" / "results" / name, REPOSITORY / "src" / "treehead" / "models" / name
+    for folder in (results, model):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    for file in (*PUBLISHED, "predictions.npz"):
+        shutil.copyfile(run / file, results / file)
+    for file in ("config.toml", "environment.json", "tree.json", "network.json", "metrics.json"):
+        shutil.copyfile(run / file, model / file)
+    save_model(RunFolder(model), load_model(RunFolder(run)), half=True)
+    write_report(results, images=False)
+    readme = REPOSITORY / "README.md"
+    write_text(readme, filled(readme.read_text(encoding="utf-8"), results))
+
+
+def filled(readme: str, results: Path) -> str:
+    """The README with the section between the markers written anew."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{section(results)}\n\n{END}{after}"
+
+
+def section(results: Path) -> str:
+    """The README's results, from the files of the published run alone."""
+    metrics, environment, network = (
+        json.loads((results / name).read_text()) for name in ("metrics.json", "environment.json", "network.json")
+    )
+    epochs = len((results / "history.jsonl").read_text().splitlines())
+    where = results.relative_to(REPOSITORY).as_posix()
+    lines = [
+        f"`treehead train {results.name}`: {network['parameters']:,} parameters, {network['multiply_adds'] / 1e6:.1f} "
+        f"million multiply-adds an image, {epochs} epochs, {environment['seconds'] / 60:.0f} minutes in "
+        f"{environment['precision']} on {environment['machine']['cores']} cores of an "
+        f"{environment['machine']['processor']}. One seed, last epoch, one view, all {metrics['images']:,} official "
+        f"test images, which chose nothing; tree {metrics['tree']}, decode {metrics['decode']}.",
+        "",
+        "| level | accuracy | top-5 | loss, nats | calibration error |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for level in metrics["levels"]:
+        lines.append(
+            f"| {level} | {100 * metrics['accuracy'][level]:.2f} % | {100 * metrics['top5'][level]:.2f} % | "
+            f"{metrics['loss'][level]:.3f} | {100 * metrics['calibration_error'][level]:.1f} % |"
+        )
+    counts = " / ".join(f"{count:,}" for count in metrics["severity_counts"])
+    share = " / ".join(f"{100 * part:.1f}" for part in metrics["severity_share"])
+    chance = " / ".join(f"{100 * part:.1f}" for part in metrics["severity_chance"])
+    hd = ", ".join(f"HD@{k} {value:.3f}" for k, value in metrics["hd"].items())
+    lines += [
+        "",
+        f"Images by severity 0 / 1 / 2 / 3: {counts}. Of the mistakes, {share} % have severity 1 / 2 / 3 (random "
+        f"mistakes: {chance} %); their mean severity is {metrics['mistake_severity']:.3f}. {hd}; full-path accuracy "
+        f"{100 * metrics['full_path_accuracy']:.2f} %; the heads contradict the tree on "
+        f"{100 * metrics['tree_inconsistency']:.2f} % of the images.",
+        "",
+        f"![Loss and accuracy of every head]({where}/figures/curves.png)",
+        "",
+        f"![Confusion of superclasses]({where}/figures/confusion_superclass.png)",
+        "",
+        f"![Mistakes by severity]({where}/figures/severity.png)",
+        "",
+        f"The run's [config]({where}/config.toml), [history]({where}/history.jsonl), [metrics]({where}/metrics.json), "
+        f"[environment]({where}/environment.json) and [report]({where}/report.html) are in `{where}`; all its "
+        f"confusion matrices in `{where}/figures`. `treehead report {where} --no-images` draws them again from these "
+        f"files, and `python docs/results/publish.py RUN` wrote this section.",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    publish(Path(sys.argv[1]))
