@@ -125,6 +125,7 @@ def test_it_learns_by_heart() -> None:
 def test_predictions_do_not_depend_on_their_company() -> None:
     engine = engine_of()
     pixels, _ = images(30)
+    pixels.flags.writeable = False  # as files read whole are
     together, alone = engine.predict(pixels), engine.predict(pixels[7:8])
     assert [level.shape for level in together] == [(30, size) for size in SIZES]
     for a, b in zip(together, alone, strict=True):

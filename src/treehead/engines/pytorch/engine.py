@@ -111,7 +111,8 @@ class PyTorchEngine:
         self.network.eval()
         parts: list[list[Tensor]] = []
         for start in range(0, len(pixels), PREDICT_BATCH):
-            batch = torch.from_numpy(pixels[start : start + PREDICT_BATCH]).to(self._device).permute(0, 2, 3, 1)
+            part = np.array(pixels[start : start + PREDICT_BATCH])  # a copy: torch takes no read-only arrays
+            batch = torch.from_numpy(part).to(self._device).permute(0, 2, 3, 1)
             with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
                 parts.append([head.float().cpu() for head in self.network(self._standardised(batch))])
         return [torch.cat(level).numpy() for level in zip(*parts, strict=True)]

@@ -1,0 +1,69 @@
+"""What README and docs claim is what the files in the repository say."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import treehead
+from treehead.data import cifar100
+from treehead.hierarchy.tree import LabelTree
+from treehead.metrics.summary import summarise
+from treehead.runfiles import RunFolder
+
+REPOSITORY = Path(__file__).parents[1]
+RESULTS = REPOSITORY / "docs" / "results" / "cifar100"
+
+
+@pytest.fixture(scope="module")
+def publish() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("publish", REPOSITORY / "docs" / "results" / "publish.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_readme_shows_the_published_run(publish: ModuleType) -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert publish.filled(readme, RESULTS) == readme
+
+
+def test_the_metrics_follow_from_the_predictions() -> None:
+    folder = RunFolder(RESULTS)
+    metrics, tree = folder.read_json(folder.metrics), LabelTree.from_json(folder.read_json(folder.tree))
+    stored = folder.read_arrays(folder.predictions)
+    again = summarise(
+        tree,
+        labels=stored["labels"].astype(np.int64),
+        answers=stored["answers"].astype(np.int64),
+        probabilities=[stored[f"probabilities_{level}"].astype(np.float64) for level in tree.levels],
+    )
+    assert again["images"] == 10_000
+    for exact in ("accuracy", "severity_counts", "confusion", "full_path_accuracy", "tree_inconsistency"):
+        assert again[exact] == metrics[exact], exact
+    for close in ("loss", "top5", "hd"):  # probabilities are stored as 16-bit floats
+        assert again[close] == pytest.approx(metrics[close], rel=2e-3), close
+
+
+def test_the_last_epoch_is_the_number_of_record() -> None:
+    history = RunFolder(RESULTS).read_history()
+    metrics = json.loads((RESULTS / "metrics.json").read_text())
+    assert [record["epoch"] for record in history] == list(range(1, 51))
+    assert history[-1]["validation"]["accuracy"] == pytest.approx(metrics["accuracy"])
+
+
+@pytest.mark.data
+def test_the_shipped_model_is_the_published_one(cifar100_root: Path) -> None:
+    """16-bit kernels answer as the run did, on all 10,000 test images."""
+    classifier = treehead.load("cifar100")
+    test = cifar100.read(cifar100_root, classifier.tree).test
+    answers = classifier.predict(test.pixels).answers
+    metrics = json.loads((RESULTS / "metrics.json").read_text())
+    for column, level in enumerate(classifier.tree.levels):
+        accuracy = float((answers[:, column] == test.labels[:, column]).mean())
+        assert accuracy == pytest.approx(metrics["accuracy"][level], abs=0.003), level
