@@ -20,7 +20,11 @@ def cifar100() -> RunConfig:
 
 
 def shapes() -> RunConfig:
-    """The embedded shapes, for `make demo`: a small network, a few epochs."""
+    """The embedded shapes, for `make demo`: a small network, a few epochs.
+
+    Expect: fine 86.3, superclass 86.8, group 90.5 % (one seed) in 45 seconds on two cores with AVX-512 BF16, at
+    commit c54cce44.
+    """
     return changed(
         RunConfig(name="shapes"),
         {
