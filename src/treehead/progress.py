@@ -49,6 +49,7 @@ class LiveWatcher:
 
     def finished_epoch(self, record: dict[str, Any]) -> None:
         self._records.append(record)
+        self._live.update(self._table())
 
     def _table(self) -> Table:
         table = Table("epoch", title=self._title, title_justify="left", box=None, header_style="dim")
