@@ -17,7 +17,7 @@ from treehead.runfiles import RunFolder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, num_multiply_adds, num_parameters, rows
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates
-from treehead.train.tensorboard import TensorBoardWatcher
+from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
 from treehead.types import UserError
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
@@ -74,6 +74,8 @@ class _Setup:
 
 
 def _set_up(config: RunConfig, load: Loader) -> _Setup:
+    if config.output.tensorboard:
+        require_tensorboard()
     dataset = load(config.data)
     splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
     spec = spec_of(config, dataset)

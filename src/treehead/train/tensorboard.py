@@ -1,5 +1,6 @@
 """The history as TensorBoard events, where that extra is installed and asked for."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,18 @@ from treehead.train.loop import Progress, Watcher
 from treehead.types import UserError
 
 
+def require_tensorboard() -> None:
+    """Raises: UserError: the extra is not installed. To be asked before a run folder is made."""
+    if find_spec("tensorboard") is None:
+        raise UserError("output.tensorboard needs TensorBoard: pip install 'treehead[tensorboard]', or leave it out")
+
+
 class TensorBoardWatcher:
     """Passes everything on to another watcher, and writes each epoch's figures as scalars."""
 
     def __init__(self, folder: Path, inner: Watcher) -> None:
-        try:
-            from tensorboard.summary import Writer
-        except ImportError:
-            raise UserError(
-                "output.tensorboard needs TensorBoard: pip install 'treehead[tensorboard]', or leave it out"
-            ) from None
+        from tensorboard.summary import Writer
+
         self._writer, self._inner = Writer(str(folder)), inner
 
     def progressed(self, progress: Progress) -> None:
