@@ -18,8 +18,9 @@ from torch.nn import functional
 
 from treehead.config import RunConfig
 from treehead.data.augment import draw_epoch_plan
-from treehead.engines.api import Objective
-from treehead.engines.pytorch.engine import PyTorchEngine, make_optimizer
+from treehead.engines.objective import Objective
+from treehead.engines.pytorch.engine import PyTorchEngine
+from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.weights import initial_weights
 from treehead.experiment.environment import peak_memory_bytes
 from treehead.hierarchy.cifar100 import cifar100_tree
@@ -78,7 +79,7 @@ def bare_loop(engine: PyTorchEngine, config: RunConfig, steps: int) -> float:
         torch.randn(config.train.batch_size, 3, 32, 32).to(device, dtype).contiguous(memory_format=torch.channels_last)
     )
     labels = torch.randint(8, (config.train.batch_size,), device=device)
-    optimizer = make_optimizer(engine.network, config.optimizer)
+    optimizer = Optimizers(engine.network, config.optimizer)
     engine.network.train()
     for dropout in engine.network.modules():
         if hasattr(dropout, "scale"):
@@ -90,7 +91,7 @@ def bare_loop(engine: PyTorchEngine, config: RunConfig, steps: int) -> float:
         loss = torch.stack([functional.cross_entropy(head.float(), labels) for head in logits]).sum()
         optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        optimizer.step(1e-4)
     if device.type == "cuda":
         torch.cuda.synchronize()
     return steps * config.train.batch_size / (time.perf_counter() - started)

@@ -38,6 +38,15 @@ class DataConfig(Section):
     """What a percentage splits: the training images alone, or `all` images together."""
 
 
+class ShrinkConfig(Section):
+    """A part of the training at a smaller image size."""
+
+    until: float = Field(gt=0, le=1)
+    """Share of the epochs up to which images are shrunk so."""
+    pixels: int = Field(ge=4)
+    """Height and width they are shrunk to."""
+
+
 class AugmentConfig(Section):
     """How the training images are varied, anew in every epoch."""
 
@@ -47,6 +56,10 @@ class AugmentConfig(Section):
     """Mirror left and right with probability one half."""
     cutout_px: int = Field(default=0, ge=0)
     """Side of a square, somewhere in the image, that is blanked out with the mean colour; 0 blanks nothing."""
+    cutmix: float = Field(default=0.0, ge=0, le=1)
+    """Share of the images that get a rectangle of another image, and of its label as much."""
+    shrink: tuple[ShrinkConfig, ...] = ()
+    """Smaller images in early epochs, which cost less: [{until = 0.3, pixels = 20}]; in order of `until`."""
 
 
 class ReluConfig(Section):
@@ -93,15 +106,70 @@ class NetworkConfig(Section):
     """Share of the features that is dropped before the heads while training."""
 
 
-class CrossEntropyConfig(Section):
-    """Cross-entropy of every head, summed with a weight per level."""
+LevelWeights = tuple[Annotated[float, Field(ge=0)], ...]
 
-    kind: Literal["cross_entropy"] = "cross_entropy"
-    """Cross-entropy of every head, summed with a weight per level."""
+
+class LossConfig(Section):
+    """What all losses share: a loss per head, summed with a weight per level."""
+
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of each target that is spread evenly over all classes."""
-    level_weights: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 0.3, 0.1)
+    level_weights: LevelWeights = (1.0, 0.3, 0.1)
     """Weight of each level's loss, leaves first; levels beyond the list take its last value."""
+    final_level_weights: LevelWeights | None = None
+    """Weights that the above have become, in a line over the epochs, at the last one; without it they stay."""
+
+
+class CrossEntropyConfig(LossConfig):
+    """Cross-entropy of every head."""
+
+    kind: Literal["cross_entropy"] = "cross_entropy"
+    """Cross-entropy of every head."""
+
+
+class SeverityConfig(LossConfig):
+    """Cross-entropy times (alpha + severity of the current prediction)."""
+
+    kind: Literal["severity"] = "severity"
+    """Cross-entropy times (alpha + severity of the current prediction), a constant to the gradient."""
+    alpha: float = Field(default=1.0, gt=0)
+    """Weight of an image that is right already; a mistake adds its severity."""
+
+
+class ExpectedSeverityConfig(LossConfig):
+    """Cross-entropy plus weight * expected severity."""
+
+    kind: Literal["expected_severity"] = "expected_severity"
+    """Cross-entropy plus weight * the mean severity under the head's own probabilities."""
+    weight: float = Field(default=0.5, ge=0)
+    """Of the expected severity, per edge of the tree."""
+
+
+class MarginalConfig(LossConfig):
+    """Cross-entropy, also of the leaf probabilities summed up at every level."""
+
+    kind: Literal["marginal"] = "marginal"
+    """Cross-entropy, also of the leaf probabilities summed up at every level above."""
+    weight: float = Field(default=0.3, ge=0)
+    """Of the summed probabilities' cross-entropy at each level above the leaves."""
+
+
+class HxeConfig(LossConfig):
+    """Hierarchical cross-entropy of the leaf head."""
+
+    kind: Literal["hxe"] = "hxe"
+    """Hierarchical cross-entropy (Bertinetto et al. 2020) of the leaf head; cross-entropy of the others."""
+    alpha: float = Field(default=0.1, ge=0)
+    """How fast the weight of an edge falls with its height: exp(-alpha * height)."""
+
+
+class SoftLabelsConfig(LossConfig):
+    """Cross-entropy against targets that fall off with the distance in the tree."""
+
+    kind: Literal["soft_labels"] = "soft_labels"
+    """Cross-entropy against targets that fall off with the distance in the tree (Bertinetto et al. 2020)."""
+    beta: float = Field(default=10.0, gt=0)
+    """How fast they fall off: exp(-beta * height / height of the tree); large is one-hot."""
 
 
 class AdamConfig(Section):
@@ -132,6 +200,25 @@ class SgdConfig(Section):
     """Look ahead along the momentum before stepping."""
     weight_decay: float = Field(default=5e-4, ge=0)
     """Added to a kernel's gradient, times the kernel; not to biases and norms."""
+
+
+class MuonConfig(Section):
+    """Orthogonalised momentum for convolution kernels, Adam for all else."""
+
+    kind: Literal["muon"] = "muon"
+    """Orthogonalised momentum for convolution kernels of a fixed norm, Adam for all else."""
+    learning_rate: float = Field(default=0.18, gt=0)
+    """Peak step size of the convolution kernels, before the schedule scales it."""
+    momentum: float = Field(default=0.6, ge=0, lt=1)
+    """Share of the last direction that is kept, before it is orthogonalised."""
+    adam_learning_rate: float = Field(default=4e-3, gt=0)
+    """Peak step size of heads, norms and biases."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Adam's: decay of the gradient mean and mean square, per step."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Adam's: added to the root mean square, after bias correction."""
+    weight_decay: float = Field(default=0.05, ge=0)
+    """Of the weights of linear layers, as for Adam; convolution kernels keep their norm instead."""
 
 
 class ScheduleConfig(Section):
@@ -172,7 +259,11 @@ class OutputConfig(Section):
     """Also write TensorBoard events; needs the extra: pip install 'treehead[tensorboard]'."""
 
 
-Optimizer = Annotated[AdamConfig | SgdConfig, Field(discriminator="kind")]
+Optimizer = Annotated[AdamConfig | SgdConfig | MuonConfig, Field(discriminator="kind")]
+Loss = Annotated[
+    CrossEntropyConfig | SeverityConfig | ExpectedSeverityConfig | MarginalConfig | HxeConfig | SoftLabelsConfig,
+    Field(discriminator="kind"),
+]
 
 
 class RunConfig(Section):
@@ -185,7 +276,7 @@ class RunConfig(Section):
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     network: NetworkConfig = NetworkConfig()
-    loss: CrossEntropyConfig = CrossEntropyConfig()
+    loss: Loss = CrossEntropyConfig()
     optimizer: Optimizer = AdamConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     train: TrainConfig = TrainConfig()
@@ -193,6 +284,14 @@ class RunConfig(Section):
     """How the heads' probabilities become one answer; all but `independent` agree with the tree."""
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
+
+
+UNION_TAGS = {"relu", "leaky_relu", "adam", "sgd", "muon", "cross_entropy", "severity", "expected_severity"} | {
+    "marginal",
+    "hxe",
+    "soft_labels",
+}
+"""Every `kind` of a section that has several."""
 
 
 def changed(config: RunConfig, changes: Mapping[str, object]) -> RunConfig:
@@ -262,7 +361,7 @@ def _checked(tree: Mapping[str, object]) -> RunConfig:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
-        known = ("relu", "leaky_relu", "adam", "sgd")  # pydantic puts a union's tag into the place
+        known = UNION_TAGS  # pydantic puts a union's tag into the place
         where = ".".join(str(part) for part in first["loc"] if part not in known)
         if first["type"] == "extra_forbidden":
             raise _unknown_key(where, RunConfig()) from None

@@ -12,7 +12,7 @@ from treehead.config import AdamConfig, EngineConfig, NetworkConfig, StageConfig
 from treehead.data.augment import draw_epoch_plan
 from treehead.data.dataset import channel_statistics
 from treehead.data.shapes import shapes
-from treehead.engines.api import Objective
+from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.targets import smoothed_targets

@@ -56,10 +56,10 @@ def test_the_blank_square_has_its_size_and_moves() -> None:
     drawn = draw_epoch_plan(
         AugmentConfig(cutout_px=2), num_images=500, image_size=(6, 5), batch_size=50, seed=0, epoch=1
     )
-    assert set(drawn.blank_rows.sum(axis=-1).ravel().tolist()) == {1, 2}  # 1 where it hangs over the edge
-    assert drawn.blank_rows.any(axis=(0, 1)).all()
-    assert drawn.blank_columns.any(axis=(0, 1)).all()
-    assert not plan().blank_rows.any()
+    assert set(drawn.box_rows.sum(axis=-1).ravel().tolist()) == {1, 2}  # 1 where it hangs over the edge
+    assert drawn.box_rows.any(axis=(0, 1)).all()
+    assert drawn.box_columns.any(axis=(0, 1)).all()
+    assert not plan().box_rows.any()
 
 
 def test_dropout_keeps_the_mean() -> None:

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from treehead.config import AdamConfig, AugmentConfig, EngineConfig, NetworkConfig, SgdConfig, StageConfig
 from treehead.data.augment import EpochPlan, draw_epoch_plan
-from treehead.engines.api import Objective
+from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.targets import smoothed_targets
@@ -73,7 +73,7 @@ def test_a_batch_is_the_plans_gather() -> None:
         drawn.rows[2][:, None, :, None],
         drawn.columns[2][:, None, None, :],
     ]
-    blank = drawn.blank_rows[2][:, None, :, None] & drawn.blank_columns[2][:, None, None, :]
+    blank = drawn.box_rows[2][:, None, :, None] & drawn.box_columns[2][:, None, None, :]
     np.testing.assert_allclose(seen[0].numpy(), np.where(blank, 0, (expected / 255 - 0.5) / 0.25), atol=1e-5)
 
 

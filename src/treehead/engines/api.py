@@ -11,26 +11,17 @@ from treehead.types import Array, Weights
 
 
 @dataclass(frozen=True, slots=True)
-class Objective:
-    """The training loss as arrays: loss = sum_l level_weights[l] * cross-entropy(head l, targets[l][label]).
-
-    Shapes: targets: per level (K, K) float32, row = target distribution of that label; level_weights: (L,).
-    """
-
-    targets: tuple[Array, ...]
-    level_weights: Array
-
-
-@dataclass(frozen=True, slots=True)
 class StepResults:
     """What some training steps gave.
 
-    Shapes: losses: (S, L) float64, mean over the batch, in nats, not yet weighted by level;
-        correct: (S, L) int64, images whose head was right, measured in training mode.
+    Shapes: losses: (S, L) float64, mean over the batch's images whose label is known at that level, in nats, not yet
+        weighted by level; correct: (S, L) int64, images whose head was right, measured in training mode; known:
+        (S, L) int64, images whose label is known at that level.
     """
 
     losses: Array
     correct: Array
+    known: Array
 
 
 class Engine(Protocol):
@@ -43,11 +34,19 @@ class Engine(Protocol):
     def precision(self) -> str: ...
 
     def load_images(self, pixels: Array, labels: Array) -> None:
-        """Keep the training images. Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64."""
+        """Keep the training images. Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64.
+
+        Conventions: a label of -1 is not known at that level: the head there learns nothing from the image.
+        """
         ...
 
-    def train(self, plan: EpochPlan, start: int, learning_rates: Array) -> StepResults:
-        """Take the steps start, start + 1, ... of `plan`, one per learning rate."""
+    def train(
+        self, plan: EpochPlan, start: int, learning_rates: Array, level_weights: Array | None = None
+    ) -> StepResults:
+        """Take the steps start, start + 1, ... of `plan`, one per learning rate.
+
+        Shapes: level_weights: (L,), in place of the objective's.
+        """
         ...
 
     def predict(self, pixels: Array) -> list[Array]:

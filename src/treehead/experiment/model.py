@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treehead.config import CrossEntropyConfig, RunConfig, read_config
-from treehead.engines.api import Engine, Objective
-from treehead.hierarchy.targets import smoothed_targets
+from treehead.config import RunConfig, read_config
+from treehead.engines.api import Engine
+from treehead.engines.objective import Objective
 from treehead.hierarchy.tree import LabelTree
 from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
@@ -51,14 +51,6 @@ def load_model(folder: RunFolder) -> Model:
     except KeyError as error:
         raise UserError(f"{folder.weights} is no network of treehead: it lacks {error}") from None
     return Model(config, tree, spec, weights, mean, std)
-
-
-def objective_of(loss: CrossEntropyConfig, tree: LabelTree) -> Objective:
-    """The training loss as arrays."""
-    given = loss.level_weights or (1.0,)
-    weights = [given[min(level, len(given) - 1)] for level in range(len(tree.levels))]
-    targets = tuple(smoothed_targets(size, loss.label_smoothing) for size in tree.sizes)
-    return Objective(targets, np.array(weights))
 
 
 def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:

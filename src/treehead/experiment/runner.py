@@ -8,15 +8,17 @@ from typing import Any, TypeAlias
 
 from treehead.config import DataConfig, RunConfig, read_config, write_config
 from treehead.data.dataset import Dataset, Splits, channel_statistics, split
-from treehead.engines.api import Engine, Objective
+from treehead.engines.api import Engine
+from treehead.engines.objective import Objective
 from treehead.engines.weights import initial_weights
 from treehead.experiment.environment import describe_environment, now, peak_memory_bytes
 from treehead.experiment.evaluation import evaluate_model
-from treehead.experiment.model import Model, build_engine, load_model, objective_of, save_model
+from treehead.experiment.model import Model, build_engine, load_model, save_model
+from treehead.experiment.objective import objective_of, weights_of_levels
 from treehead.runfiles import RunFolder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, num_multiply_adds, num_parameters, rows
 from treehead.train.loop import Watcher, fit
-from treehead.train.schedule import learning_rates
+from treehead.train.schedule import learning_rates, level_weights
 from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
 from treehead.types import UserError
 
@@ -91,12 +93,14 @@ def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
         watcher = TensorBoardWatcher(folder.events, watcher)
     steps_per_epoch = max(1, len(setup.splits.train) // config.train.batch_size)
     num_steps = steps_per_epoch * config.train.epochs
+    start, end = weights_of_levels(config.loss, num_levels=len(setup.model.tree.levels))
     fit(
         engine,
         setup.splits,
         levels=setup.model.tree.levels,
         objective=setup.objective,
         rates=learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=num_steps),
+        level_weights=level_weights(start, end, num_epochs=config.train.epochs),
         train=config.train,
         augment=config.augment,
         seed=config.seed,

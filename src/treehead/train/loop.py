@@ -13,7 +13,8 @@ import numpy as np
 from treehead.config import AugmentConfig, TrainConfig
 from treehead.data.augment import EpochPlan, draw_epoch_plan
 from treehead.data.dataset import Splits
-from treehead.engines.api import Engine, Objective, StepResults
+from treehead.engines.api import Engine, StepResults
+from treehead.engines.objective import Objective, level_losses
 from treehead.runfiles import RunFolder
 from treehead.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from treehead.types import Array, RunError
@@ -50,6 +51,7 @@ def fit(
     levels: tuple[str, ...],
     objective: Objective,
     rates: Array,
+    level_weights: Array,
     train: TrainConfig,
     augment: AugmentConfig,
     seed: int,
@@ -58,7 +60,8 @@ def fit(
 ) -> None:
     """Train until `train.epochs` are done, from the folder's checkpoint if it has one.
 
-    Shapes: rates: (all steps of the run,), see `schedule.learning_rates`.
+    Shapes: rates: (all steps of the run,), see `schedule.learning_rates`; level_weights: (epochs, L), see
+        `schedule.level_weights`.
     Conventions: history is written before the checkpoint, and cut to the checkpoint's epoch on the way back, so the
         two agree wherever a run was stopped.
     Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint stays.
@@ -73,10 +76,12 @@ def fit(
             batch_size=train.batch_size,
             seed=seed,
             epoch=epoch,
+            num_epochs=train.epochs,
         )
+        weights = level_weights[epoch - 1]
         epoch_rates = rates[(epoch - 1) * len(plan.order) : epoch * len(plan.order)]
         started = time.perf_counter()
-        results = train_epoch(engine, plan, epoch_rates, epoch, train.epochs, watcher)
+        results = train_epoch(engine, plan, epoch_rates, epoch, train.epochs, watcher, level_weights=weights)
         seconds = time.perf_counter() - started
         checked = _validate(engine, splits, objective)
         record = {
@@ -84,8 +89,8 @@ def fit(
             "learning_rate": float(epoch_rates[-1]),
             "seconds": round(seconds, 3),
             "images_per_second": round(plan.order.size / seconds, 1),
-            "train": _record(results, plan.order.size, levels, objective),
-            "validation": _record(checked, len(splits.validation), levels, objective),
+            "train": _record(results, levels, weights),
+            "validation": _record(checked, levels, weights),
         }
         history.append(record)
         folder.write_history(history)
@@ -104,28 +109,48 @@ def _restore(engine: Engine, folder: RunFolder) -> tuple[int, list[dict[str, Any
 
 
 def train_epoch(
-    engine: Engine, plan: EpochPlan, rates: Array, epoch: int, num_epochs: int, watcher: Watcher
+    engine: Engine,
+    plan: EpochPlan,
+    rates: Array,
+    epoch: int,
+    num_epochs: int,
+    watcher: Watcher,
+    *,
+    level_weights: Array | None = None,
 ) -> StepResults:
     """Take every step of `plan`, telling the watcher four times a second.
 
-    Shapes: rates: (S,), the learning rate of each step.
+    Shapes: rates: (S,), the learning rate of each step; level_weights: (L,), or the objective's.
     Raises: RunError: the loss became NaN or infinite.
     """
     steps, batch = plan.order.shape
-    losses, correct = np.zeros((0, 1)), np.zeros((0, 1))
+    parts: list[StepResults] = []
     started, done, chunk = time.perf_counter(), 0, 1
     while done < steps:
-        results = engine.train(plan, done, rates[done : done + chunk])
-        losses = results.losses if done == 0 else np.concatenate([losses, results.losses])
-        correct = results.correct if done == 0 else np.concatenate([correct, results.correct])
-        _stop_if_lost(results.losses, first_step=done, epoch=epoch, rates=rates)
-        done = len(losses)
+        parts.append(engine.train(plan, done, rates[done : done + chunk], level_weights))
+        _stop_if_lost(parts[-1].losses, first_step=done, epoch=epoch, rates=rates)
+        so_far = _joined(parts)
+        done = len(so_far.losses)
         per_step = (time.perf_counter() - started) / done
         chunk = max(1, int(TICK_SECONDS / per_step))
         left = per_step * (steps - done + steps * (num_epochs - epoch))
-        accuracy = correct.sum(0) / (done * batch)
-        watcher.progressed(Progress(epoch, num_epochs, done, steps, losses.mean(0), accuracy, batch / per_step, left))
-    return StepResults(losses, correct)
+        losses, accuracy = _means(so_far)
+        watcher.progressed(Progress(epoch, num_epochs, done, steps, losses, accuracy, batch / per_step, left))
+    return _joined(parts)
+
+
+def _joined(parts: list[StepResults]) -> StepResults:
+    return StepResults(
+        np.concatenate([part.losses for part in parts]),
+        np.concatenate([part.correct for part in parts]),
+        np.concatenate([part.known for part in parts]),
+    )
+
+
+def _means(results: StepResults) -> tuple[Array, Array]:
+    """(L,) losses and accuracies over all the steps; each image whose label is known counts once."""
+    known = np.maximum(results.known.sum(axis=0), 1)
+    return (results.losses * results.known).sum(axis=0) / known, results.correct.sum(axis=0) / known
 
 
 def _stop_if_lost(losses: Array, *, first_step: int, epoch: int, rates: Array) -> None:
@@ -141,20 +166,15 @@ def _stop_if_lost(losses: Array, *, first_step: int, epoch: int, rates: Array) -
 
 def _validate(engine: Engine, splits: Splits, objective: Objective) -> StepResults:
     """The training loss and the hits on the validation images, summed up as one step."""
-    losses, correct = [], []
-    for logits, targets, labels in zip(
-        engine.predict(splits.validation.pixels), objective.targets, splits.validation.labels.T, strict=True
-    ):
-        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-        log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        losses.append(-(targets[labels] * log_probs).sum(axis=1).mean())
-        correct.append((logits.argmax(axis=1) == labels).sum())
-    return StepResults(np.array([losses]), np.array([correct]))
+    logits, labels = engine.predict(splits.validation.pixels), splits.validation.labels
+    correct = [(head.argmax(axis=1) == label).sum() for head, label in zip(logits, labels.T, strict=True)]
+    known = (labels >= 0).sum(axis=0)
+    return StepResults(level_losses(objective, logits, labels)[None], np.array([correct]), known[None])
 
 
-def _record(results: StepResults, num_images: int, levels: tuple[str, ...], objective: Objective) -> dict[str, Any]:
-    losses, accuracy = results.losses.mean(axis=0), results.correct.sum(axis=0) / num_images
-    total = float(losses @ objective.level_weights)
+def _record(results: StepResults, levels: tuple[str, ...], level_weights: Array) -> dict[str, Any]:
+    losses, accuracy = _means(results)
+    total = float(losses @ level_weights)
     assert math.isfinite(total), "a finished epoch has finite losses"
     return {
         "loss": total,

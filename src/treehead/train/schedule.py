@@ -1,4 +1,4 @@
-"""The learning rate: a pure function of the step, shared by the engines."""
+"""What changes while a run trains, as pure functions of the step or the epoch, shared by the engines."""
 
 import numpy as np
 
@@ -23,3 +23,12 @@ def learning_rates(schedule: ScheduleConfig, *, peak: float, num_steps: int) -> 
     fallen = np.maximum(step - warm, 0) / max(num_steps - warm, 1)
     after = {"linear": 1 - fallen, "cosine": (1 + np.cos(np.pi * fallen)) / 2, "constant": np.ones(num_steps)}
     return peak * np.where(step < warm, (step + 1) / max(warm, 1), after[schedule.decay])
+
+
+def level_weights(start: Array, end: Array, *, num_epochs: int) -> Array:
+    """The weights of the levels' losses in every epoch: a line from `start` in the first to `end` in the last.
+
+    Shapes: start, end: (L,); returns (num_epochs, L) float64.
+    """
+    share = np.linspace(0, 1, num_epochs)[:, None]
+    return (1 - share) * start + share * end

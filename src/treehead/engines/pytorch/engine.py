@@ -6,13 +6,15 @@ Axes: N images, B batch, C channels, H W image, L levels, K classes.
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from treehead.config import AdamConfig, EngineConfig, SgdConfig
-from treehead.data.augment import EpochPlan, dropout_scale
-from treehead.engines.api import Objective, StepResults
+from treehead.config import EngineConfig, Optimizer
+from treehead.data.augment import EpochPlan, dropout_scale, shrinking
+from treehead.engines.api import StepResults
+from treehead.engines.objective import Objective
+from treehead.engines.pytorch.loss import HeadLosses, MixedLabels
 from treehead.engines.pytorch.machine import choose_device, choose_precision, usable_cores
 from treehead.engines.pytorch.network import Network, PlannedDropout, named_state
+from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.weights import check_weights
 from treehead.spec import NetSpec
 from treehead.types import Array, Weights
@@ -36,7 +38,7 @@ class PyTorchEngine:
         mean: Array,
         std: Array,
         objective: Objective | None = None,
-        optimizer: AdamConfig | SgdConfig | None = None,
+        optimizer: Optimizer | None = None,
         config: EngineConfig,
     ) -> None:
         self._device = choose_device(config.device)
@@ -49,9 +51,9 @@ class PyTorchEngine:
         self._scale = self._floats(1 / (255 * std)).view(-1, 1, 1)
         self._shift = self._floats(-mean / std).view(-1, 1, 1)
         if objective is not None and optimizer is not None:
-            self._targets = [self._floats(table) for table in objective.targets]
-            self._level_weights = self._floats(objective.level_weights)
-            self.optimizer = make_optimizer(self.network, optimizer)
+            self._losses = HeadLosses(objective, self._device)
+            self._level_weights = objective.level_weights
+            self.optimizer = Optimizers(self.network, optimizer)
 
     @property
     def device(self) -> str:
@@ -66,44 +68,50 @@ class PyTorchEngine:
         self._pixels = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))).to(self._device)
         self._labels = torch.from_numpy(labels).to(self._device)
 
-    def train(self, plan: EpochPlan, start: int, learning_rates: Array) -> StepResults:
+    def train(
+        self, plan: EpochPlan, start: int, learning_rates: Array, level_weights: Array | None = None
+    ) -> StepResults:
         """See `Engine.train`."""
         self.network.train()
-        steps = slice(start, start + len(learning_rates))
-        order, rows, columns = (
-            torch.from_numpy(part[steps]).to(self._device, torch.int64)
-            for part in (plan.order, plan.rows, plan.columns)
-        )
-        seen_rows, seen_columns = (
-            torch.from_numpy(~part[steps]).to(self._device) for part in (plan.blank_rows, plan.blank_columns)
-        )
-        losses, correct = [], []
-        for i, learning_rate in enumerate(learning_rates):
-            self._drop(int(plan.dropout_seeds[start + i]), len(order[i]))
-            batch = self._pixels[order[i][:, None, None], rows[i][:, :, None], columns[i][:, None, :]]
-            seen = seen_rows[i][:, None, :, None] | seen_columns[i][:, None, None, :]
-            inputs = self._standardised(batch) * seen  # the mean colour is 0 once standardised
-            step_losses, step_correct = self._step(inputs, self._labels[order[i]], float(learning_rate))
-            losses.append(step_losses)
-            correct.append(step_correct)
-        return StepResults(torch.stack(losses).double().cpu().numpy(), torch.stack(correct).cpu().numpy())
+        weights = self._floats(self._level_weights if level_weights is None else level_weights)
+        taken: list[tuple[Tensor, Tensor, Tensor]] = []
+        for step, learning_rate in enumerate(learning_rates, start):
+            order = torch.from_numpy(plan.order[step]).to(self._device)
+            self._drop(int(plan.dropout_seeds[step]), len(order))
+            labels, partners = self._labels[order], torch.from_numpy(plan.partners[step]).to(self._device)
+            mixed = MixedLabels(labels, labels[partners], self._floats(plan.partner_shares(step)))
+            taken.append(self._step(self._batch(plan, step, order, partners), mixed, weights, float(learning_rate)))
+        losses, correct, known = (torch.stack(part).cpu().numpy() for part in zip(*taken, strict=True))
+        return StepResults(losses.astype(np.float64), correct, known)
 
-    def _step(self, inputs: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+    def _batch(self, plan: EpochPlan, step: int, order: Tensor, partners: Tensor) -> Tensor:
+        """The varied images of one step, standardised. Shapes: (B, C, H, W), or (B, C, P, Q) where they are shrunk."""
+        rows, columns = (
+            torch.from_numpy(part[step]).to(self._device, torch.int64) for part in (plan.rows, plan.columns)
+        )
+        batch = self._standardised(self._pixels[order[:, None, None], rows[:, :, None], columns[:, None, :]])
+        if plan.has_boxes:
+            box_rows, box_columns = (
+                torch.from_numpy(part[step]).to(self._device) for part in (plan.box_rows, plan.box_columns)
+            )
+            filling = batch[partners] * (partners >= 0).view(-1, 1, 1, 1)  # the mean colour is 0 once standardised
+            batch = torch.where(box_rows[:, None, :, None] & box_columns[:, None, None, :], filling, batch)
+        if plan.size_px is not None:
+            down, across = (self._floats(shrinking(side, plan.size_px)) for side in batch.shape[2:])
+            batch = (down @ batch.float() @ across.T).contiguous(memory_format=torch.channels_last).to(self._dtype)
+        return batch
+
+    def _step(
+        self, inputs: Tensor, labels: MixedLabels, level_weights: Tensor, learning_rate: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             logits = self.network(inputs)
-        losses = torch.stack(
-            [
-                functional.cross_entropy(head.float(), targets[label])
-                for head, targets, label in zip(logits, self._targets, labels.T, strict=True)
-            ]
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+        losses = self._losses([head.float() for head in logits], labels)
         self.optimizer.zero_grad()
-        (losses @ self._level_weights).backward()
-        self.optimizer.step()
-        correct = [(head.argmax(1) == label).sum() for head, label in zip(logits, labels.T, strict=True)]
-        return losses.detach(), torch.stack(correct)
+        (losses @ level_weights).backward()
+        self.optimizer.step(learning_rate)
+        correct = [(head.argmax(1) == label).sum() for head, label in zip(logits, labels.own.T, strict=True)]
+        return losses.detach(), torch.stack(correct), (labels.own >= 0).sum(0)
 
     @torch.inference_mode()
     def predict(self, pixels: Array) -> list[Array]:
@@ -130,24 +138,11 @@ class PyTorchEngine:
 
     def optimizer_state(self) -> Weights:
         """See `Engine.optimizer_state`. Keys are torch's, e.g. `exp_avg.heads.fine.weight`."""
-        return {
-            f"{what}.{name}": _array(value)
-            for name, parameter in self.network.named_parameters()
-            for what, value in self.optimizer.state[parameter].items()
-            if value is not None
-        }
+        return {name: _array(value) for name, value in self.optimizer.state().items()}
 
     def load_optimizer_state(self, state: Weights) -> None:
         """See `Engine.load_optimizer_state`."""
-        for key, value in state.items():
-            what, name = key.split(".", 1)
-            parameter = self.network.get_parameter(name)
-            tensor = torch.from_numpy(value.copy())
-            if what != "step":
-                tensor = tensor.to(self._device)
-                if tensor.ndim == 4:
-                    tensor = tensor.contiguous(memory_format=torch.channels_last)
-            self.optimizer.state[parameter][what] = tensor
+        self.optimizer.load_state({name: torch.from_numpy(value.copy()) for name, value in state.items()})
 
     def _standardised(self, batch_NHWC: Tensor) -> Tensor:
         return (batch_NHWC.permute(0, 3, 1, 2) * self._scale + self._shift).to(self._dtype)
@@ -165,20 +160,6 @@ class PyTorchEngine:
 
     def _floats(self, array: Array) -> Tensor:
         return torch.from_numpy(np.asarray(array, np.float32)).to(self._device)
-
-
-def make_optimizer(network: Network, config: AdamConfig | SgdConfig) -> torch.optim.Optimizer:
-    """Adam with decoupled weight decay, or SGD with Nesterov momentum. The rate is set anew at each step."""
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    if isinstance(config, AdamConfig):
-        return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=config.eps, fused=True)
-    nesterov = config.nesterov and config.momentum > 0
-    rate, momentum = config.learning_rate, config.momentum
-    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=nesterov, fused=True)
 
 
 def _array(value: Tensor) -> Array:
