@@ -1,9 +1,10 @@
 """What an epoch's plan decides."""
 
 import numpy as np
+import pytest
 
-from treehead.config import AugmentConfig
-from treehead.data.augment import draw_epoch_plan, dropout_scale, reflected
+from treehead.config import AugmentConfig, ShrinkConfig
+from treehead.data.augment import draw_epoch_plan, dropout_scale, reflected, shrinking
 
 
 def plan(crop_px: int = 2, flip: bool = True, num: int = 50, batch: int = 8, seed: int = 3, epoch: int = 1):  # noqa: ANN201
@@ -67,3 +68,39 @@ def test_dropout_keeps_the_mean() -> None:
     assert set(np.unique(scale).tolist()) == {0.0, float(np.float32(1) / np.float32(0.75))}
     assert abs(scale.mean() - 1) < 0.02
     assert (scale == dropout_scale(1, (200, 200), 0.25)).all()
+
+
+def test_boxes_of_another_image_are_as_large_as_their_share() -> None:
+    drawn = draw_epoch_plan(
+        AugmentConfig(cutmix=0.5, crop_px=0), num_images=4000, image_size=(32, 32), batch_size=100, seed=0, epoch=1
+    )
+    mixed = drawn.partners >= 0
+    assert 0.45 < mixed.mean() < 0.55
+    assert not drawn.box_rows[~mixed].any()
+    shares = np.stack([drawn.partner_shares(step) for step in range(len(drawn.order))])
+    boxes = drawn.box_rows[..., :, None] & drawn.box_columns[..., None, :]
+    np.testing.assert_allclose(shares, boxes.mean(axis=(2, 3)) * mixed, atol=1e-6)
+    assert 0.3 < shares[mixed].mean() < 0.5  # half the image on average, less what hangs over the edge
+
+
+def test_a_blank_square_is_no_part_of_another_label() -> None:
+    drawn = draw_epoch_plan(AugmentConfig(cutout_px=3), num_images=50, image_size=(6, 5), batch_size=8, seed=0, epoch=1)
+    assert drawn.has_boxes
+    assert (drawn.partner_shares(0) == 0).all()
+    assert not plan().has_boxes
+
+
+@pytest.mark.parametrize(("epoch", "size"), [(1, 20), (3, 20), (4, 24), (6, 24), (7, None), (10, None)])
+def test_early_epochs_are_smaller(epoch: int, size: int | None) -> None:
+    shrink = (ShrinkConfig(until=0.3, pixels=20), ShrinkConfig(until=0.6, pixels=24))
+    augment = AugmentConfig(shrink=shrink)
+    drawn = draw_epoch_plan(
+        augment, num_images=8, image_size=(32, 32), batch_size=4, seed=0, epoch=epoch, num_epochs=10
+    )
+    assert drawn.size_px == size
+
+
+def test_shrinking_averages_areas() -> None:
+    assert shrinking(4, 2).tolist() == [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
+    np.testing.assert_allclose(shrinking(3, 2), np.array([[2, 1, 0], [0, 1, 2]]) / 3, atol=1e-7)
+    np.testing.assert_allclose(shrinking(32, 20).sum(axis=1), 1, atol=1e-6)

@@ -5,7 +5,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from treehead.config import AdamConfig, AugmentConfig, EngineConfig, NetworkConfig, SgdConfig, StageConfig
+from treehead.config import (
+    AdamConfig,
+    AugmentConfig,
+    EngineConfig,
+    MuonConfig,
+    NetworkConfig,
+    Optimizer,
+    SgdConfig,
+    ShrinkConfig,
+    StageConfig,
+)
 from treehead.data.augment import EpochPlan, draw_epoch_plan
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
@@ -26,7 +36,7 @@ FLOAT32 = EngineConfig(device="cpu", precision="float32")
 
 
 def engine_of(
-    optimizer: AdamConfig | SgdConfig | None = None, config: EngineConfig = FLOAT32, spec: NetSpec = SPEC
+    optimizer: Optimizer | None = None, config: EngineConfig = FLOAT32, spec: NetSpec = SPEC
 ) -> PyTorchEngine:
     made = PyTorchEngine(
         spec,
@@ -59,22 +69,66 @@ def test_weights_come_back_as_they_went_in() -> None:
     assert all((weights[name] == again[name]).all() for name in weights)
 
 
-def test_a_batch_is_the_plans_gather() -> None:
-    """The engine crops, reflects and flips as np.pad, a slice and [::-1] would."""
-    pixels, _ = images()
-    drawn = plan(augment=AugmentConfig(crop_px=2, cutout_px=3))
+def first_inputs(drawn: EpochPlan, step: int) -> Array:
+    """What the network sees at a step of a plan."""
     seen: list[torch.Tensor] = []
     engine = engine_of()
     engine.network.trunk.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
-    engine.train(drawn, 2, np.array([1e-3]))
-    expected = pixels[drawn.order[2]][
+    engine.train(drawn, step, np.array([1e-3]))
+    return seen[0].numpy()
+
+
+def gathered(drawn: EpochPlan, step: int) -> Array:
+    """Cropped, reflected and flipped images of a step, standardised."""
+    pixels, _ = images()
+    varied = pixels[drawn.order[step]][
         np.arange(10)[:, None, None, None],
         np.arange(3)[:, None, None],
-        drawn.rows[2][:, None, :, None],
-        drawn.columns[2][:, None, None, :],
+        drawn.rows[step][:, None, :, None],
+        drawn.columns[step][:, None, None, :],
     ]
-    blank = drawn.box_rows[2][:, None, :, None] & drawn.box_columns[2][:, None, None, :]
-    np.testing.assert_allclose(seen[0].numpy(), np.where(blank, 0, (expected / 255 - 0.5) / 0.25), atol=1e-5)
+    return (varied / 255 - 0.5) / 0.25
+
+
+def boxes(drawn: EpochPlan, step: int) -> Array:
+    return drawn.box_rows[step][:, None, :, None] & drawn.box_columns[step][:, None, None, :]
+
+
+def test_a_batch_is_the_plans_gather_with_blank_squares() -> None:
+    drawn = plan(augment=AugmentConfig(crop_px=2, cutout_px=3))
+    np.testing.assert_allclose(first_inputs(drawn, 2), np.where(boxes(drawn, 2), 0, gathered(drawn, 2)), atol=1e-5)
+
+
+def test_a_mixed_batch_holds_its_partners_pixels() -> None:
+    drawn = plan(augment=AugmentConfig(crop_px=2, cutmix=0.7))
+    images_, partners = gathered(drawn, 1), drawn.partners[1]
+    assert 0 < (partners >= 0).sum() < 10
+    expected = np.where(boxes(drawn, 1), images_[partners], images_)
+    np.testing.assert_allclose(first_inputs(drawn, 1), expected, atol=1e-5)
+
+
+def test_a_shrunk_batch_is_averaged() -> None:
+    drawn = plan(augment=AugmentConfig(crop_px=0, shrink=(ShrinkConfig(until=1, pixels=4),)))
+    expected = gathered(drawn, 0).reshape(10, 3, 4, 2, 4, 2).mean(axis=(3, 5))
+    np.testing.assert_allclose(first_inputs(drawn, 0), expected, atol=1e-5)
+
+
+def test_images_of_unknown_label_are_counted_nowhere() -> None:
+    engine, drawn = engine_of(), plan()
+    pixels, labels = images()
+    labels[drawn.order[0][:3], 0] = -1
+    engine.load_images(pixels, labels)
+    results = engine.train(drawn, 0, np.array([1e-3]))
+    assert results.known.tolist() == [[7, 10, 10]]
+    assert (results.correct <= results.known).all()
+
+
+def test_level_weights_stand_in_for_the_objectives() -> None:
+    engine, before = engine_of(SgdConfig(weight_decay=0)), engine_of().weights()
+    engine.train(plan(), 0, np.array([0.1]), np.array([1.0, 0.0, 0.0]))
+    after = engine.weights()
+    assert (after["heads.group.weight"] == before["heads.group.weight"]).all()
+    assert (after["heads.fine.weight"] != before["heads.fine.weight"]).any()
 
 
 def test_the_first_losses_are_torchs_cross_entropy() -> None:
@@ -95,8 +149,8 @@ def test_the_first_losses_are_torchs_cross_entropy() -> None:
 SHAPES = {"input_shape": (3, 8, 8), "levels": ("fine", "superclass", "group"), "sizes": SIZES}
 
 
-@pytest.mark.parametrize("optimizer", [AdamConfig(learning_rate=3e-3), SgdConfig(learning_rate=0.05)])
-def test_chunks_and_interruptions_change_no_bit(optimizer: AdamConfig | SgdConfig) -> None:
+@pytest.mark.parametrize("optimizer", [AdamConfig(learning_rate=3e-3), SgdConfig(learning_rate=0.05), MuonConfig()])
+def test_chunks_and_interruptions_change_no_bit(optimizer: Optimizer) -> None:
     """Steps in one go, in chunks, and handed over to a fresh engine half-way: the same weights to the bit."""
     rates = np.linspace(1e-2, 1e-3, 4)
     whole, parts = engine_of(optimizer), engine_of(optimizer)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from treehead.config import ScheduleConfig
-from treehead.train.schedule import learning_rates
+from treehead.train.schedule import learning_rates, level_weights
 
 
 def test_a_linear_schedule_by_hand() -> None:
@@ -26,3 +26,9 @@ def test_rates_climb_to_the_peak_and_never_reach_zero(decay: str, warmup: float)
     assert rates.max() == pytest.approx(0.1)
     assert rates.min() > 0
     assert (np.diff(rates[: round(warmup * 100)]) > 0).all()
+
+
+def test_level_weights_go_in_a_line() -> None:
+    weights = level_weights(np.array([1.0, 0.4]), np.array([1.0, 0.0]), num_epochs=3)
+    np.testing.assert_allclose(weights, [[1, 0.4], [1, 0.2], [1, 0]])
+    assert level_weights(np.ones(2), np.zeros(2), num_epochs=1).tolist() == [[1, 1]]

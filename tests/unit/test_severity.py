@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from treehead.hierarchy.severity import chance_shares, severity_matrix
+from treehead.hierarchy.severity import chance_shares, level_severities, severity_matrix
 from treehead.hierarchy.tree import LabelTree
 
 PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
@@ -24,3 +24,10 @@ def test_a_level_nobody_can_miss_has_no_share() -> None:
 
 def test_one_leaf_allows_no_mistake() -> None:
     np.testing.assert_array_equal(chance_shares(LabelTree.from_nested("one", ("fine",), ["cat"])), [0])
+
+
+def test_every_level_counts_from_itself() -> None:
+    tree = LabelTree.from_nested("t", ("leaf", "mid"), {"x": ["a", "b"], "y": ["c"]})
+    leaves, mids = level_severities(tree)
+    assert leaves.tolist() == severity_matrix(tree).tolist() == [[0, 1, 2], [1, 0, 2], [2, 2, 0]]
+    assert mids.tolist() == [[0, 1], [1, 0]]
