@@ -6,11 +6,12 @@ A config is frozen. It varies in one way only, `changed`, which checks the whole
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from treehead.types import UserError
 
@@ -60,6 +61,13 @@ class AugmentConfig(Section):
     """Share of the images that get a rectangle of another image, and of its label as much."""
     shrink: tuple[ShrinkConfig, ...] = ()
     """Smaller images in early epochs, which cost less: [{until = 0.3, pixels = 20}]; in order of `until`."""
+
+    @field_validator("shrink")
+    @classmethod
+    def _in_order(cls, parts: tuple[ShrinkConfig, ...]) -> tuple[ShrinkConfig, ...]:
+        if any(after.until <= before.until for before, after in pairwise(parts)):
+            raise ValueError("its parts must stand in order of `until`, each later than the one before")
+        return parts
 
 
 class ReluConfig(Section):
@@ -366,7 +374,8 @@ def _checked(tree: Mapping[str, object]) -> RunConfig:
         if first["type"] == "extra_forbidden":
             raise _unknown_key(where, RunConfig()) from None
         given = first["input"] if not isinstance(first["input"], Mapping) else first["input"].get("kind")
-        raise UserError(f"{where} = {given!r}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+        wrong = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{where} = {given!r}: {wrong[0].lower()}{wrong[1:]}") from None
 
 
 def _unknown_key(dotted: str, config: RunConfig) -> UserError:

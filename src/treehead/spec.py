@@ -101,12 +101,7 @@ def build_spec(
     Raises: UserError: the image is too small to be halved so often.
     """
     act = LeakyReLU(0.0 if isinstance(network.activation, ReluConfig) else network.activation.slope)
-    halvings = sum(stage.shrink != "none" for stage in network.stages)
-    if min(input_shape[1:]) < 2**halvings:
-        raise UserError(
-            f"network.stages halve the image {halvings} times, which {input_shape[1]}x{input_shape[2]} pixels "
-            f"do not allow; use fewer stages, shrink = 'none', or larger images"
-        )
+    check_size(network, *input_shape[1:])
     trunk: list[tuple[str, Layer]] = []
     channels = input_shape[0]
     for number, stage in enumerate(network.stages, 1):
@@ -120,6 +115,16 @@ def build_spec(
         trunk.append(("dropout", Dropout(network.dropout)))
     heads = tuple((level, Linear(channels, size)) for level, size in zip(levels, sizes, strict=True))
     return NetSpec(input_shape, tuple(trunk), heads)
+
+
+def check_size(network: NetworkConfig, height: int, width: int) -> None:
+    """Raises: UserError: an image of this size is too small to be halved so often."""
+    halvings = sum(stage.shrink != "none" for stage in network.stages)
+    if min(height, width) < 2**halvings:
+        raise UserError(
+            f"network.stages halve the image {halvings} times, which {height}x{width} pixels do not allow; "
+            f"use fewer stages, shrink = 'none', or larger images"
+        )
 
 
 def _stage(name: str, stage: StageConfig, channels: int, act: LeakyReLU) -> Iterator[tuple[str, Layer]]:

@@ -64,3 +64,9 @@ def test_every_key_has_a_meaning() -> None:
 def test_values_are_written_as_one_types_them() -> None:
     assert written((1.0, 0.3)) == "[1.0, 0.3]"
     assert (written(None), written(True), written("adam")) == ("", "true", "adam")
+
+
+def test_smaller_images_come_in_order() -> None:
+    parts = [{"until": 0.6, "pixels": 24}, {"until": 0.3, "pixels": 20}]
+    with pytest.raises(UserError, match=r"augment.shrink = .*: its parts must stand in order"):
+        changed(RunConfig(), {"augment.shrink": parts})

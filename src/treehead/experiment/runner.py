@@ -16,7 +16,7 @@ from treehead.experiment.evaluation import evaluate_model
 from treehead.experiment.model import Model, build_engine, load_model, save_model
 from treehead.experiment.objective import objective_of, weights_of_levels
 from treehead.runfiles import RunFolder, write_json, write_text
-from treehead.spec import NetSpec, build_spec, num_multiply_adds, num_parameters, rows
+from treehead.spec import NetSpec, build_spec, check_size, num_multiply_adds, num_parameters, rows
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates, level_weights
 from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
@@ -81,6 +81,8 @@ def _set_up(config: RunConfig, load: Loader) -> _Setup:
     dataset = load(config.data)
     splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
     spec = spec_of(config, dataset)
+    for part in config.augment.shrink:
+        check_size(config.network, part.pixels, part.pixels)
     objective = objective_of(config.loss, dataset.tree)
     mean, std = channel_statistics(splits.train.pixels)
     model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std)
