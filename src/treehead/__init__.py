@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from treehead.config import changed as changed
     from treehead.experiment.api import train as train
     from treehead.experiment.classifier import Classifier as Classifier
-    from treehead.experiment.classifier import Prediction as Prediction
     from treehead.experiment.classifier import load as load
+    from treehead.experiment.prediction import Prediction as Prediction
     from treehead.experiment.runner import Run as Run
     from treehead.recipes import recipe as recipe
 
@@ -23,7 +23,7 @@ _HOMES = {
     "changed": "treehead.config",
     "train": "treehead.experiment.api",
     "Classifier": "treehead.experiment.classifier",
-    "Prediction": "treehead.experiment.classifier",
+    "Prediction": "treehead.experiment.prediction",
     "load": "treehead.experiment.classifier",
     "Run": "treehead.experiment.runner",
     "recipe": "treehead.recipes",

@@ -46,6 +46,38 @@ def decode(kind: str, probabilities: list[Array], tree: LabelTree) -> Decoded:
     return DECODERS[kind](probabilities, tree)
 
 
+def restricted(probabilities: list[Array], tree: LabelTree, leaves: Array) -> list[Array]:
+    """Probabilities if it is known that the image shows something below one node of the tree.
+
+        p'[n, k] = p[n, k] * [k is, or lies above, one of `leaves`] / their sum
+
+    Shapes: probabilities and what is returned: per level (N, K_l), rows sum to 1; leaves: (K,) bool, those
+        below the node, see `hierarchy.subtree`.
+    Conventions: every head is restricted by itself; what is left is clipped at 1e-12 from below first, so that it can
+        be shared out where a head had given it nothing. Every decode of the result answers below the node.
+    """
+    left = []
+    for level, ids in zip(probabilities, tree.ancestors, strict=True):
+        allowed = np.isin(np.arange(level.shape[1]), ids[leaves])
+        kept = np.where(allowed, np.maximum(level, SMALLEST), 0.0)
+        left.append(kept / kept.sum(axis=1, keepdims=True))
+    return left
+
+
+def path_shares(probabilities: list[Array], tree: LabelTree) -> Array:
+    """How well the heads agree on every path of the tree, as shares of one.
+
+        share[n, k] = prod_l p_l[n, ancestor of k at level l] / its sum over all leaves
+
+    Shapes: probabilities: per level (N, K_l); returns (N, K) float64, a share per leaf, rows sum to 1.
+    Conventions: probabilities are clipped at 1e-12 from below. The heads are taken for independent witnesses, which
+        they are not: use it to rank paths (as the decode `path` does), not as a probability.
+    """
+    scores = _path_scores(probabilities, tree)
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
 def _independent(probabilities: list[Array], tree: LabelTree) -> Decoded:
     return Decoded(np.stack([level.argmax(axis=1) for level in probabilities], axis=1), probabilities[0])
 
@@ -59,10 +91,13 @@ def _top_down(probabilities: list[Array], tree: LabelTree) -> Decoded:
 
 
 def _path(probabilities: list[Array], tree: LabelTree) -> Decoded:
-    scores = sum(
-        np.log(np.maximum(level, SMALLEST))[:, ids] for level, ids in zip(probabilities, tree.ancestors, strict=True)
-    )
-    return _of_best_leaf(np.asarray(scores), tree)
+    return _of_best_leaf(_path_scores(probabilities, tree), tree)
+
+
+def _path_scores(probabilities: list[Array], tree: LabelTree) -> Array:
+    """(N, K): the sum of log probabilities along the path of every leaf."""
+    logs = (np.log(np.maximum(level, SMALLEST)) for level in probabilities)
+    return np.sum([level[:, ids] for level, ids in zip(logs, tree.ancestors, strict=True)], axis=0)
 
 
 def _marginal(probabilities: list[Array], tree: LabelTree) -> Decoded:

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import Predictions, predictions
 
-from treehead.decode import DECODERS, decode
+from treehead.decode import DECODERS, decode, path_shares, restricted
+from treehead.hierarchy.subtree import leaves_under
 from treehead.metrics.flat import accuracy
 from treehead.metrics.hierarchical import full_path_accuracy, tree_inconsistency
 
@@ -71,3 +73,29 @@ def test_top_down_and_marginal_start_from_the_likeliest_top_class(made: Predicti
         found = decode(kind, made.probabilities, made.tree).answers[:, -1]
         chosen = scores[np.arange(len(found)), found]
         np.testing.assert_allclose(chosen, scores.max(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+@given(made=predictions(ties=True), pick=st.integers(0, 10**6))
+def test_under_a_node_every_answer_lies_below_it(kind: str, made: Predictions, pick: int) -> None:
+    level = pick % len(made.tree.levels)
+    node = made.tree.names[level][pick % made.tree.sizes[level]]
+    leaves = leaves_under(made.tree, node)
+    inside = restricted(made.probabilities, made.tree, leaves)
+    answers = decode(kind, inside, made.tree).answers
+    assert leaves[answers[:, 0]].all()
+    for column, ids in zip(answers.T, made.tree.ancestors, strict=True):
+        assert np.isin(column, ids[leaves]).all()
+    for before, after in zip(made.probabilities, inside, strict=True):
+        np.testing.assert_allclose(after.sum(axis=1), 1)
+        left = after[0] > 0
+        np.testing.assert_allclose(after[0][left] / before[0][left], 1 / before[0][left].sum())  # odds are kept
+
+
+@given(predictions(ties=False))
+def test_path_shares_are_the_products_of_the_heads(made: Predictions) -> None:
+    shares = path_shares(made.probabilities, made.tree)
+    products = np.prod(
+        [level[:, ids] for level, ids in zip(made.probabilities, made.tree.ancestors, strict=True)], axis=0
+    )
+    np.testing.assert_allclose(shares, products / products.sum(axis=1, keepdims=True))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from treehead.decode import decode
+from treehead.decode import decode, path_shares, restricted
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import UserError
 
@@ -70,3 +70,21 @@ def test_ties_go_to_the_lower_id(kind: str) -> None:
 def test_an_unknown_kind_is_told_the_known_ones() -> None:
     with pytest.raises(UserError, match="'best' is none of independent, top_down, path, marginal, crm"):
         decode("best", [FINE, KIND], PETS)
+
+
+def test_restricted_to_a_node_by_hand() -> None:
+    fine, kind = restricted([FINE, KIND], PETS, np.array([True, True, False]))
+    np.testing.assert_allclose(fine, [[25 / 60, 35 / 60, 0]])
+    np.testing.assert_array_equal(kind, [[1, 0]])
+
+
+def test_restricted_shares_out_where_a_head_had_given_nothing() -> None:
+    sure = [np.array([[0.0, 0.0, 1.0]]), np.array([[0.0, 1.0]])]
+    fine, kind = restricted(sure, PETS, np.array([True, True, False]))
+    np.testing.assert_array_equal(fine, [[0.5, 0.5, 0]])
+    np.testing.assert_array_equal(kind, [[1, 0]])
+
+
+def test_path_shares_survive_heads_that_rule_everything_out() -> None:
+    shares = path_shares([np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0]])], PETS)
+    np.testing.assert_allclose(shares, [[0.5, 0, 0.5]], atol=1e-11)

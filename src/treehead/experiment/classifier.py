@@ -1,20 +1,20 @@
 """A trained network, ready to answer.
 
-Axes: N images, L levels from the leaves up, K_l classes of level l.
+Axes: N images, C channels, H W image, K_l classes of level l.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from treehead.data.pictures import read_picture
-from treehead.decode import decode
-from treehead.engines.api import Engine
+from treehead.decode import decode, restricted
 from treehead.experiment.model import Model, build_engine, load_model
+from treehead.experiment.prediction import Prediction
+from treehead.hierarchy.subtree import leaves_under
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.flat import softmax
 from treehead.runfiles import RunFolder
@@ -25,59 +25,50 @@ SHIPPED = ("cifar100",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """Answers for some images.
+class Classifier:
+    """A network that takes pictures and answers at every level of its tree.
 
-    Shapes: probabilities: per level (N, K_l) float64, rows sum to 1; answers: (N, L) int64 class ids.
+    input_shape: (C, H, W) of the images it takes. decode: how it makes one answer of the heads' probabilities.
+    probabilities: pixels (N, C, H, W) uint8 -> per level (N, K_l) float64, rows sum to 1.
     """
 
     tree: LabelTree
-    probabilities: tuple[Array, ...]
-    answers: Array
+    input_shape: tuple[int, int, int]
+    decode: str
+    probabilities: Callable[[Array], list[Array]]
 
-    def names(self) -> list[tuple[str, ...]]:
-        """The answer of every image at every level, leaves first."""
-        return [tuple(names[i] for names, i in zip(self.tree.names, answer, strict=True)) for answer in self.answers]
-
-    def as_dicts(self) -> list[dict[str, dict[str, Any]]]:
-        """Per image: {level: {"answer": name, "probability": that head's probability of it}}."""
-        return [self._as_dict(row, path) for row, path in enumerate(self.names())]
-
-    def _as_dict(self, row: int, path: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-        answers, levels = self.answers[row], self.tree.levels
-        sure = (level[row, answer] for level, answer in zip(self.probabilities, answers, strict=True))
-        said = zip(levels, path, sure, strict=True)
-        return {level: {"answer": name, "probability": float(share)} for level, name, share in said}
-
-
-class Classifier:
-    """A network that takes pictures and answers at every level of its tree."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self._engine: Engine = build_engine(model)
-
-    @property
-    def tree(self) -> LabelTree:
-        return self.model.tree
-
-    def predict(self, images: Array | Sequence[Path | str]) -> Prediction:
+    def predict(self, images: Array | Sequence[Path | str], *, under: str | None = None) -> Prediction:
         """Answer for image files, or for pixels that have the network's size already.
 
-        Shapes: images: paths, or (N, C, H, W) uint8.
-        Conventions: one view; decoded as the model's config says.
-        Raises: UserError: a file is no image; an array of another shape or dtype.
+        Shapes: images: paths, or (N, C, H, W) uint8, N at least 1.
+        Conventions: one view; decoded as the model's config says. With `under`, a node of the tree ("fish" or
+            "superclass:fish"), the image is taken to show something below it.
+        Raises: UserError: no images; a file is no image; an array of another shape or dtype; no such node.
         """
-        shape = self.model.spec.input_shape
+        leaves = None if under is None else leaves_under(self.tree, under)
+        if not len(images):
+            raise UserError("there are no images to answer for")
         if isinstance(images, np.ndarray):
             pixels = images
         else:
-            pixels = np.stack([read_picture(Path(image), shape=shape) for image in images])
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != shape:
-            raise UserError(f"expected (N, {', '.join(map(str, shape))}) uint8, got {pixels.shape} {pixels.dtype}")
-        probabilities = [softmax(logits) for logits in self._engine.predict(pixels)]
-        decoded = decode(self.model.config.decode, probabilities, self.tree)
-        return Prediction(self.tree, tuple(probabilities), decoded.answers)
+            pixels = np.stack([read_picture(Path(image), shape=self.input_shape) for image in images])
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != self.input_shape:
+            wanted = ", ".join(map(str, self.input_shape))
+            raise UserError(f"expected (N, {wanted}) uint8, got {pixels.shape} {pixels.dtype}")
+        probabilities = self.probabilities(pixels)
+        if leaves is not None:
+            probabilities = restricted(probabilities, self.tree, leaves)
+        return Prediction(self.tree, tuple(probabilities), decode(self.decode, probabilities, self.tree).answers)
+
+
+def classifier_of(model: Model) -> Classifier:
+    """A model in memory, ready to answer on the device its config names."""
+    engine = build_engine(model)
+
+    def probabilities(pixels: Array) -> list[Array]:
+        return [softmax(logits) for logits in engine.predict(pixels)]
+
+    return Classifier(model.tree, model.spec.input_shape, model.config.decode, probabilities)
 
 
 def load(source: str | Path) -> Classifier:
@@ -86,8 +77,8 @@ def load(source: str | Path) -> Classifier:
     Raises: UserError: there is no such run or model, or its files are damaged.
     """
     if str(source) in SHIPPED and not Path(source).exists():
-        return Classifier(load_model(RunFolder(Path(str(files("treehead") / "models" / str(source))))))
-    return Classifier(load_model(RunFolder(Path(source)).checked()))
+        return classifier_of(load_model(RunFolder(Path(str(files("treehead") / "models" / str(source))))))
+    return classifier_of(load_model(RunFolder(Path(source)).checked()))
 
 
 def is_model(word: str) -> bool:

@@ -1,0 +1,49 @@
+"""Answering where it is sure: four images, counted by hand."""
+
+import numpy as np
+import pytest
+
+from treehead.metrics.selective import THRESHOLDS, aurc, deepest_confident, risk_coverage, selective_figures
+
+CONFIDENCES = np.array([[0.9, 0.95], [0.6, 0.8], [0.3, 0.4], [0.2, 0.96]])
+LABELS = np.array([[0, 0], [1, 0], [2, 1], [3, 1]])
+ANSWERS = np.array([[0, 0], [0, 0], [2, 1], [0, 0]])  # right at: both, kind, both, none
+
+
+@pytest.mark.parametrize(
+    ("threshold", "levels"), [(0.0, [0, 0, 0, 0]), (0.5, [0, 0, 2, 1]), (0.8, [0, 1, 2, 1]), (1.0, [2, 2, 2, 2])]
+)
+def test_the_deepest_level_that_is_sure_enough(threshold: float, levels: list[int]) -> None:
+    np.testing.assert_array_equal(deepest_confident(CONFIDENCES, threshold=threshold), levels)
+
+
+def test_a_higher_level_need_not_be_the_surer_one() -> None:
+    np.testing.assert_array_equal(deepest_confident(np.array([[0.9, 0.1]]), threshold=0.5), [0])
+
+
+def test_risk_grows_with_the_doubtful_answers() -> None:
+    right = np.array([True, False, True, False])
+    np.testing.assert_allclose(risk_coverage(right, CONFIDENCES[:, 0]), [0, 1 / 2, 1 / 3, 1 / 2])
+    assert aurc(right, CONFIDENCES[:, 0]) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
+
+
+def test_equal_confidences_share_their_mistakes() -> None:
+    right, level = np.array([True, False, True, False]), np.array([0.5, 0.5, 0.5, 0.1])
+    np.testing.assert_allclose(risk_coverage(right, level), [1 / 3, 1 / 3, 1 / 3, 1 / 2])
+    np.testing.assert_allclose(risk_coverage(right[[2, 1, 0, 3]], level), risk_coverage(right, level))
+
+
+def test_the_figures_of_four_images() -> None:
+    found = selective_figures(("fine", "kind"), labels=LABELS, answers=ANSWERS, confidences=CONFIDENCES)
+    curve, back_off = found["risk_coverage"], found["back_off"]
+    assert curve["coverage"][-1] == 1
+    assert curve["risk"]["fine"][-1] == 0.5  # the error of the level
+    assert curve["risk"]["kind"][-1] == 0.25
+    assert curve["risk"]["kind"][0] == 1  # the most confident kind, of the last image, is wrong
+    at = THRESHOLDS.index(0.8)
+    assert (back_off["answered"]["fine"][at], back_off["answered"]["kind"][at]) == (0.25, 0.5)
+    assert back_off["coverage"][at] == 0.75
+    assert back_off["risk"][at] == pytest.approx(1 / 3)
+    assert (back_off["coverage"][0], back_off["risk"][0]) == (1, 0.5)
+    assert back_off["coverage"][-1] == 0
+    assert back_off["risk"][-1] is None
