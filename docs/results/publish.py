@@ -17,7 +17,15 @@ from treehead.runfiles import RunFolder, write_text
 
 REPOSITORY = Path(__file__).parents[2]
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
+PUBLISHED = (
+    "config.toml",
+    "environment.json",
+    "tree.json",
+    "network.json",
+    "history.jsonl",
+    "calibration.json",
+    "metrics.json",
+)
 
 
 def publish(run: Path) -> None:
@@ -29,7 +37,7 @@ def publish(run: Path) -> None:
         folder.mkdir(parents=True)
     for file in (*PUBLISHED, "predictions.npz"):
         shutil.copyfile(run / file, results / file)
-    for file in ("config.toml", "environment.json", "tree.json", "network.json", "metrics.json"):
+    for file in ("config.toml", "environment.json", "tree.json", "network.json", "calibration.json", "metrics.json"):
         shutil.copyfile(run / file, model / file)
     save_model(RunFolder(model), load_model(RunFolder(run)), half=True)
     write_report(results, images=False)

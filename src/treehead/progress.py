@@ -15,6 +15,8 @@ from treehead.train.loop import Progress as Step
 from treehead.train.loop import Watcher
 
 UPDATES_PER_SECOND = 4
+SURE = 0.8
+"""The confidence at which the back-off is told in one line."""
 
 
 class PlainWatcher:
@@ -122,6 +124,29 @@ def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
     yield f"  severity     {counts}   mean over mistakes {_or_dash(metrics['mistake_severity'])}"
     hd = "  ".join(f"HD@{k} {value:.3f}" for k, value in metrics["hd"].items())
     yield f"  {hd}   FPA {100 * metrics['full_path_accuracy']:.2f} %   TICE {100 * metrics['tree_inconsistency']:.2f} %"
+    if "calibration" in metrics:
+        yield _calibration_line(metrics["calibration"])
+    if "back_off" in metrics:
+        yield _back_off_line(metrics["back_off"], SURE)
+
+
+def _calibration_line(calibration: dict[str, Any]) -> str:
+    if calibration["reason"]:
+        return f"  temperature  1: not fitted, the run has {calibration['reason']}"
+    fitted = "   ".join(
+        f"{level} {temperature:.2f} (loss {calibration['before']['loss'][level]:.3f} -> "
+        f"{calibration['after']['loss'][level]:.3f})"
+        for level, temperature in calibration["temperature"].items()
+    )
+    return f"  temperature  {fitted}"
+
+
+def _back_off_line(back_off: dict[str, Any], threshold: float) -> str:
+    at = back_off["threshold"].index(threshold)
+    answered = "   ".join(f"{level} {100 * shares[at]:.1f} %" for level, shares in back_off["answered"].items())
+    risk = back_off["risk"][at]
+    wrong = "" if risk is None else f"; {100 * risk:.1f} % of the answers wrong"
+    return f"  at {100 * threshold:.0f} % sure   {answered}   none {100 * (1 - back_off['coverage'][at]):.1f} %{wrong}"
 
 
 def _or_dash(value: float | None) -> str:

@@ -7,6 +7,7 @@ network.json              layers, shapes, parameters, multiply-adds
 history.jsonl             a line per epoch
 checkpoint.safetensors    all that a resumed run needs; its header says which epoch
 weights.safetensors       the finished network
+calibration.json          a temperature per level, and the number of images they were fitted on
 metrics.json              every figure, on the test images
 predictions.npz           labels (N, levels) and, per level, `probabilities_<level>` (N, classes)
 samples.npz               a few misread test images, for the report; absent where images are left out
@@ -113,6 +114,10 @@ class RunFolder:
     @property
     def weights(self) -> Path:
         return self.root / "weights.safetensors"
+
+    @property
+    def calibration(self) -> Path:
+        return self.root / "calibration.json"
 
     @property
     def metrics(self) -> Path:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from conftest import small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.metrics.selective import selective_figures
 from treehead.report import write_report
-from treehead.runfiles import RunFolder, write_arrays
+from treehead.runfiles import RunFolder, write_arrays, write_json
 from treehead.types import UserError
 
 MakeRun = Callable[..., Path]
@@ -67,6 +68,25 @@ def test_page_carries_everything_it_shows(run_folder: MakeRun) -> None:
     for name in names:
         with Image.open(root / "figures" / name) as image:
             assert min(image.size) > 400
+
+
+def test_confidence_has_its_section_once_it_was_measured(run_folder: MakeRun) -> None:
+    root = run_folder()
+    assert "Risk against coverage" not in read(write_report(root)).text
+    folder, levels = RunFolder(root), ("fine", "family", "kingdom")
+    labels = np.tile(np.arange(3), (3, 1)).T
+    confidences = np.array([[0.9, 0.95, 0.99], [0.2, 0.5, 0.6], [0.7, 0.7, 0.7]])
+    figures = selective_figures(levels, labels=labels, answers=labels[[0, 0, 2]], confidences=confidences)
+    plain = {"loss": dict.fromkeys(levels, 1.25), "calibration_error": dict.fromkeys(levels, 0.1)}
+    scaled = {"loss": dict.fromkeys(levels, 1.125), "calibration_error": dict.fromkeys(levels, 0.05)}
+    figures["calibration"] = {"temperature": dict.fromkeys(levels, 1.5), "images": 600, "reason": None}
+    figures["calibration"] |= {"before": plain, "after": scaled}
+    write_json(folder.metrics, folder.read_json(folder.metrics) | figures)
+    text = read(write_report(root)).text
+    assert "fitted on 600 validation images: fine 1.50 (loss 1.250 before, 1.125 after" in text
+    assert "Area under the risk-coverage curve: fine 0.111" in text  # (0 + 0 + 1/3) / 3
+    with Image.open(folder.figures / "risk_coverage.png") as image:
+        assert min(image.size) > 400
 
 
 def test_page_says_what_was_measured_and_how(run_folder: MakeRun) -> None:

@@ -63,6 +63,7 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
         "history.jsonl",
         "checkpoint.safetensors",
         "weights.safetensors",
+        "calibration.json",
         "metrics.json",
         "predictions.npz",
         "samples.npz",
@@ -85,6 +86,16 @@ def test_the_last_epoch_is_what_evaluate_measures(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     history = RunFolder(trained).read_history()
     assert history[-1]["validation"]["accuracy"] == pytest.approx(metrics["accuracy"])
+
+
+def test_without_validation_images_of_its_own_nothing_is_calibrated(trained: Path) -> None:
+    metrics = json.loads((trained / "metrics.json").read_text())
+    calibration = json.loads((trained / "calibration.json").read_text())
+    assert calibration["reason"] == "no validation images of its own"
+    assert set(calibration["temperature"].values()) == {1.0}
+    assert metrics["calibration"]["before"] == metrics["calibration"]["after"]
+    assert metrics["back_off"]["risk"][0] == pytest.approx(1 - metrics["accuracy"]["fine"])
+    assert metrics["risk_coverage"]["risk"]["group"][-1] == pytest.approx(1 - metrics["accuracy"]["group"])
 
 
 def test_evaluate_again_with_another_decode(trained: Path) -> None:

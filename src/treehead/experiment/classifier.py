@@ -66,7 +66,8 @@ def classifier_of(model: Model) -> Classifier:
     engine = build_engine(model)
 
     def probabilities(pixels: Array) -> list[Array]:
-        return [softmax(logits) for logits in engine.predict(pixels)]
+        logits = engine.predict(pixels)
+        return [softmax(level, t) for level, t in zip(logits, model.temperatures, strict=True)]
 
     return Classifier(model.tree, model.spec.input_shape, model.config.decode, probabilities)
 

@@ -8,8 +8,11 @@ import numpy as np
 from treehead.data.dataset import Images, Splits
 from treehead.decode import decode
 from treehead.engines.api import Engine
+from treehead.experiment.calibration import calibration_figures, fit_calibration, write_calibration
 from treehead.experiment.model import Model
+from treehead.experiment.prediction import Prediction
 from treehead.metrics.flat import confusion_matrix, softmax
+from treehead.metrics.selective import selective_figures
 from treehead.metrics.summary import summarise
 from treehead.runfiles import FORMAT, RunFolder, write_arrays, write_json
 from treehead.types import Array
@@ -19,9 +22,15 @@ CONFUSIONS, EXAMPLES = 12, 6
 
 
 def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFolder, *, decode_kind: str) -> None:
-    """Write metrics.json, predictions.npz and, where the config keeps images, samples.npz. One view per image."""
+    """Calibrate, then write metrics.json, predictions.npz and, where the config keeps images, samples.npz.
+
+    Conventions: one view per image; every figure is of the calibrated probabilities, for these are what the model
+        answers with. `calibration` in metrics.json has what they were before.
+    """
     test, tree = splits.test, model.tree
-    probabilities = [softmax(logits) for logits in engine.predict(test.pixels)]
+    calibration = fit_calibration(engine, splits)
+    logits = engine.predict(test.pixels)
+    probabilities = [softmax(level, t) for level, t in zip(logits, calibration.temperatures, strict=True)]
     decoded = decode(decode_kind, probabilities, tree)
     figures = summarise(
         tree,
@@ -30,10 +39,14 @@ def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFold
         probabilities=probabilities,
         leaf_scores=decoded.leaf_scores,
     )
+    confidences = Prediction(tree, tuple(probabilities), decoded.answers).confidences
+    figures |= selective_figures(tree.levels, labels=test.labels, answers=decoded.answers, confidences=confidences)
+    figures["calibration"] = calibration_figures(calibration, tree.levels, logits=logits, labels=test.labels)
     about = {"format": FORMAT, "tree": tree.name, "levels": tree.levels, "decode": decode_kind, "split": splits.name}
     arrays: dict[str, Array] = {"labels": test.labels.astype(np.int16), "answers": decoded.answers.astype(np.int16)}
     for level, values in zip(tree.levels, probabilities, strict=True):
         arrays[f"probabilities_{level}"] = values.astype(np.float16)
+    write_calibration(folder, calibration, tree.levels)
     write_arrays(folder.predictions, arrays)
     if model.config.output.images:
         write_arrays(folder.samples, misread_samples(test, decoded.answers))

@@ -1,4 +1,4 @@
-"""A network with all it takes to use it: config, tree, weights and the statistics of its input."""
+"""A network with all it takes to use it: config, tree, weights, the statistics of its input, temperatures."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import numpy as np
 from treehead.config import RunConfig, read_config
 from treehead.engines.api import Engine
 from treehead.engines.objective import Objective
+from treehead.experiment.calibration import read_calibration
 from treehead.hierarchy.tree import LabelTree
 from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
@@ -27,6 +28,8 @@ class Model:
     weights: Weights
     mean: Array
     std: Array
+    temperatures: tuple[float, ...]
+    """What each head's logits are divided by, leaves first."""
 
 
 def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
@@ -50,7 +53,7 @@ def load_model(folder: RunFolder) -> Model:
         mean, std = weights.pop(MEAN), weights.pop(STD)
     except KeyError as error:
         raise UserError(f"{folder.weights} is no network of treehead: it lacks {error}") from None
-    return Model(config, tree, spec, weights, mean, std)
+    return Model(config, tree, spec, weights, mean, std, read_calibration(folder, tree.levels).temperatures)
 
 
 def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:

@@ -85,7 +85,8 @@ def _set_up(config: RunConfig, load: Loader) -> _Setup:
         check_size(config.network, part.pixels, part.pixels)
     objective = objective_of(config.loss, dataset.tree)
     mean, std = channel_statistics(splits.train.pixels)
-    model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std)
+    uncalibrated = (1.0,) * len(dataset.tree.levels)
+    model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std, uncalibrated)
     return _Setup(model, splits, objective, build_engine(model, objective=objective))
 
 

@@ -11,10 +11,10 @@ SMALLEST = 1e-12
 """Probabilities are clipped here before a logarithm."""
 
 
-def softmax(logits: Array) -> Array:
-    """Logits to probabilities. Shapes: (N, K) to (N, K) float64; rows sum to 1."""
+def softmax(logits: Array, temperature: float = 1.0) -> Array:
+    """Logits to probabilities, softmax(logits / temperature). Shapes: (N, K) to (N, K) float64; rows sum to 1."""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)  # unchanged, and exp cannot overflow
-    exps = np.exp(shifted)
+    exps = np.exp(shifted / temperature)
     return exps / exps.sum(axis=1, keepdims=True)
 
 

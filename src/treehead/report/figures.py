@@ -116,3 +116,37 @@ def severity(
         _title(axes, "Mistakes by severity, share of all mistakes")
         figure.legend(loc="outside lower left", ncols=2, frameon=False, fontsize=9)
     return figure
+
+
+def risk_coverage(metrics: Mapping[str, Any], levels: Sequence[str]) -> Figure:
+    """Left, how often the most confident answers are wrong; right, how deep it answers at each confidence it may ask.
+
+    Shapes: metrics: `risk_coverage` and `back_off` as in `metrics.json`; all shares in [0, 1].
+    """
+    curve, back_off = metrics["risk_coverage"], metrics["back_off"]
+    colours = level_colours(len(levels))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(11, 4.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for level, colour in zip(levels, colours, strict=True):
+            shares = [100 * risk for risk in curve["risk"][level]]
+            left.plot([100 * share for share in curve["coverage"]], shares, color=colour, linewidth=2)
+        threshold = [100 * value for value in back_off["threshold"]]
+        stacks = [[100 * share for share in back_off["answered"][level]] for level in levels]
+        labels = [f"answered at {level}".replace("$", r"\$") for level in levels]
+        right.stackplot(threshold, stacks, colors=colours, labels=labels, alpha=0.45)
+        risk = [float("nan") if value is None else 100 * value for value in back_off["risk"]]
+        right.plot(threshold, risk, color=INK, linewidth=2, label="wrong, of those answered")
+        left.set_xlabel("images answered, the most confident first")
+        left.set_ylabel("wrong among them")
+        right.set_xlabel("confidence asked for")
+        for axes in (left, right):
+            axes.set_xlim(0, 100)
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
+        left.set_ylim(bottom=0)
+        right.set_ylim(0, 100)
+        _title(left, "Risk against coverage")
+        _title(right, "Backing off up the tree")
+        figure.legend(loc="outside lower center", ncols=min(4, len(labels) + 1), frameon=False, fontsize=9)
+    return figure

@@ -44,6 +44,63 @@ def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str], key: str
     return figure.to_plotly_json()
 
 
+def risk_coverage(curve: Mapping[str, Any], levels: Sequence[str]) -> dict[str, Any]:
+    """How often the most confident answers are wrong, a line per level.
+
+    Shapes: curve: `risk_coverage` as in `metrics.json`. Returns: plotly's JSON, as `curves`.
+    """
+    figure = go.Figure()
+    for depth, (level, colour) in enumerate(zip(levels, level_colours(len(levels)), strict=True)):
+        figure.add_scatter(
+            x=curve["coverage"],
+            y=[round(risk, 5) for risk in curve["risk"][level]],
+            name=_escaped(level),
+            meta=depth,
+            mode="lines",
+            line={"color": colour, "width": 2.5},
+            hovertemplate="%{y:.1%}",
+        )
+    figure.update_layout(template="none", hovermode="x unified", showlegend=True)
+    answered = {"text": "%{x} answered"}
+    figure.update_xaxes(
+        title="images answered, the most confident first", tickformat=".0%", range=[0, 1], unifiedhovertitle=answered
+    )
+    figure.update_yaxes(title="wrong among them", tickformat=".0%", rangemode="tozero")
+    return figure.to_plotly_json()
+
+
+def back_off(found: Mapping[str, Any], levels: Sequence[str]) -> dict[str, Any]:
+    """How deep it answers at every confidence it may ask for: shares of the images, stacked, and the wrong ones.
+
+    Shapes: found: `back_off` as in `metrics.json`. Returns: plotly's JSON; the trace of the wrong ones has no `meta`.
+    """
+    figure = go.Figure()
+    for depth, (level, colour) in enumerate(zip(levels, level_colours(len(levels)), strict=True)):
+        figure.add_scatter(
+            x=found["threshold"],
+            y=[round(share, 5) for share in found["answered"][level]],
+            name=_escaped(f"answered at {level}"),
+            meta=depth,
+            mode="lines",
+            line={"color": colour, "width": 1},
+            stackgroup="answered",
+            hovertemplate="%{y:.1%}",
+        )
+    figure.add_scatter(
+        x=found["threshold"],
+        y=[None if risk is None else round(risk, 5) for risk in found["risk"]],
+        name="wrong, of those answered",
+        mode="lines",
+        line={"width": 2.5},
+        hovertemplate="%{y:.1%}",
+    )
+    figure.update_layout(template="none", hovermode="x unified", showlegend=True)
+    asked = {"text": "%{x} asked for"}
+    figure.update_xaxes(title="confidence asked for", tickformat=".0%", range=[0, 1], unifiedhovertitle=asked)
+    figure.update_yaxes(title="images", tickformat=".0%", range=[0, 1])
+    return figure.to_plotly_json()
+
+
 def confusion(counts: Array, view: LevelView, levels: Sequence[str]) -> dict[str, Any]:
     """A confusion matrix whose cells name both classes, the count, the share and the severity on hover.
 

@@ -19,7 +19,7 @@ FORMATS = ("percent", "decimal", "count", "millions", "duration", "shape", "mome
 
 
 def run_page(record: RunRecord, stills: Mapping[str, bytes]) -> str:
-    """The page of one run. `stills` are PNG files by figure name: curves, confusion_<level>, severity.
+    """The page of one run. `stills` are PNG files by figure name: curves, confusion_<level>, severity, risk_coverage.
 
     A still stands wherever its living figure cannot: without JavaScript, and on paper.
     """
@@ -66,6 +66,9 @@ def _figures(record: RunRecord) -> dict[str, Any]:
     if record.history:
         for key in interactive.CURVES:
             figures[f"curves_{key}"] = interactive.curves(record.history, record.levels, key)
+    if record.metrics and "risk_coverage" in record.metrics:  # runs from before it was measured have none
+        figures["risk_coverage"] = interactive.risk_coverage(record.metrics["risk_coverage"], record.levels)
+        figures["back_off"] = interactive.back_off(record.metrics["back_off"], record.levels)
     if record.metrics:
         for level in record.levels:
             counts = np.array(record.metrics["confusion"][level])

@@ -73,6 +73,8 @@ def still_figures(record: RunRecord) -> dict[str, Figure]:
             record.levels,
             caption=f"{leaves} accuracy {accuracy}, tree {record.metrics['tree']}",
         )
+    if "risk_coverage" in record.metrics:  # runs from before it was measured have none
+        drawn["risk_coverage"] = figures.risk_coverage(record.metrics, record.levels)
     return drawn
 
 

@@ -27,7 +27,7 @@
     const square = node.classList.contains("square");
     const data = figure.data.map((trace) => square
       ? { ...trace, colorscale: shades.density.map((colour, i, all) => [i / (all.length - 1), colour]) }
-      : { ...trace, line: { ...trace.line, color: shades.levels[trace.meta % shades.levels.length] } });
+      : { ...trace, line: { ...trace.line, color: trace.meta === undefined ? colours.ink : shades.levels[trace.meta % shades.levels.length] } });
     const layout = {
       ...figure.layout, font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       xaxis: axis(figure.layout.xaxis, colours), yaxis: axis(figure.layout.yaxis, colours),
