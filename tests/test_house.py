@@ -19,10 +19,11 @@ FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms 
     {"types"},
 ]
 ONLY_IN = {
-    "torch": ("treehead.engines.pytorch", "treehead.export"),
+    "torch": ("treehead.engines.pytorch",),
     "matplotlib": ("treehead.report",),
     "plotly": ("treehead.report",),
     "onnx": ("treehead.export",),
+    "onnxruntime": ("treehead.export",),
     "pydantic": ("treehead.config",),
     "typer": ("treehead.cli",),
     "tensorboard": ("treehead.train.tensorboard",),

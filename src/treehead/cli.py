@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tomllib
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,7 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(metavar="[RECIPE|FILE.toml] [key=value ...]", help="A recipe or a config, then what to change."),
 ]
+Export = Enum("Export", {"onnx": "onnx", "safetensors": "safetensors"})
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
@@ -139,6 +141,19 @@ def predict(
         print(name)
         for level, said in answer.items():
             print(f"  {level:<12} {said['answer']:<30} {100 * said['probability']:5.1f} %")
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run folder, cifar100, or a .safetensors file.")],
+    to: Annotated[Export, typer.Option(help="What to write.")],
+    out: Annotated[Path | None, typer.Option(help="The file; NAME.onnx or NAME.safetensors here if not given.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
+) -> None:
+    """Write a trained network as one file, with its classes, tree and metrics inside."""
+    from treehead.experiment.api import export_file
+
+    print(export_file(model, kind=to.value, out=out, replace=force))
 
 
 @app.command()

@@ -13,6 +13,7 @@ import numpy as np
 from treehead.data.pictures import read_picture
 from treehead.decode import decode, restricted
 from treehead.experiment.model import Model, build_engine, load_model
+from treehead.experiment.portable import read_about, read_exported, require
 from treehead.experiment.prediction import Prediction
 from treehead.hierarchy.subtree import leaves_under
 from treehead.hierarchy.tree import LabelTree
@@ -73,15 +74,49 @@ def classifier_of(model: Model) -> Classifier:
 
 
 def load(source: str | Path) -> Classifier:
-    """Load a run folder, or a model that comes with the package (`cifar100`).
+    """Load a run folder, an exported file, or a model that comes with the package (`cifar100`).
 
-    Raises: UserError: there is no such run or model, or its files are damaged.
+    Conventions: an .onnx file computes with ONNX Runtime and needs no torch; all else with the run's engine.
+    Raises: UserError: there is no such run or model, or its files are damaged; the extra `onnx` is missing.
+    """
+    path = Path(source)
+    return _load_onnx(path) if path.suffix == ".onnx" else classifier_of(open_model(source))
+
+
+def open_model(source: str | Path) -> Model:
+    """The network of a run folder, of a .safetensors file or of the package.
+
+    Raises: UserError: there is no such run or model, it is not finished, or its files are damaged.
+    """
+    path = Path(source)
+    if path.suffix == ".safetensors":
+        return read_exported(path)
+    if path.suffix == ".onnx":
+        raise UserError(f"{path} cannot be taken apart again; name the run folder or the .safetensors file")
+    return load_model(folder_of(source))
+
+
+def folder_of(source: str | Path) -> RunFolder:
+    """The run folder that `source` is, or that has the model it names.
+
+    Raises: UserError: there is none.
     """
     if str(source) in SHIPPED and not Path(source).exists():
-        return classifier_of(load_model(RunFolder(Path(str(files("treehead") / "models" / str(source))))))
-    return classifier_of(load_model(RunFolder(Path(source)).checked()))
+        return RunFolder(Path(str(files("treehead") / "models" / str(source))))
+    return RunFolder(Path(source)).checked()
 
 
 def is_model(word: str) -> bool:
-    """Whether `word` names a model and not an image: a folder, or one that comes with the package."""
-    return Path(word).is_dir() or (word in SHIPPED and not Path(word).exists())
+    """Whether `word` names a model and not images: a run folder, an exported file, or a model of the package."""
+    path = Path(word)
+    named = word in SHIPPED and not path.exists()
+    return named or path.suffix in (".onnx", ".safetensors") or RunFolder(path).environment.exists()
+
+
+def _load_onnx(path: Path) -> Classifier:
+    require("onnxruntime", f"computing with {path}")
+    from treehead.export.runtime import OnnxNetwork
+
+    network = OnnxNetwork(path)
+    about = read_about(path, network.about)
+    return Classifier(about.tree, about.input_shape, about.config.decode, network.probabilities)

@@ -1,0 +1,35 @@
+"""The shipped model, exported, answers as the PyTorch engine does on all 10,000 CIFAR-100 test images."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from treehead.config import changed
+from treehead.data import cifar100
+from treehead.decode import decode, path_shares
+from treehead.experiment.api import export_file
+from treehead.experiment.classifier import classifier_of, open_model
+
+pytestmark = [pytest.mark.data, pytest.mark.slow]
+
+
+def test_onnx_runtime_agrees_on_every_test_image(cifar100_root: Path, tmp_path: Path) -> None:
+    """Probabilities to 1e-4, float32 against float32; paths wherever the two best are not as good as tied."""
+    import onnxruntime
+
+    model = open_model("cifar100")
+    exact = dataclasses.replace(model, config=changed(model.config, {"engine.precision": "float32"}))
+    pixels = cifar100.read(cifar100_root, model.tree).test.pixels
+    assert len(pixels) == 10_000
+    expected = classifier_of(exact).probabilities(pixels)
+    session = onnxruntime.InferenceSession(export_file("cifar100", kind="onnx", out=tmp_path / "model.onnx"))
+    parts = [session.run(None, {"images": pixels[start : start + 1000]}) for start in range(0, 10_000, 1000)]
+    *found, paths = (np.concatenate(output) for output in zip(*parts, strict=True))
+    for level, ours, theirs in zip(model.tree.levels, expected, found, strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4, err_msg=level)
+    shares = np.sort(path_shares(expected, model.tree), axis=1)
+    clear = shares[:, -1] > (1 + 1e-3) * shares[:, -2]
+    assert clear.mean() > 0.99
+    np.testing.assert_array_equal(paths[clear], decode("path", expected, model.tree).answers[clear])

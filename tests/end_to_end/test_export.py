@@ -1,0 +1,199 @@
+"""A network leaves its run folder as one file, and answers as before."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import treehead
+from treehead.config import RunConfig, changed
+from treehead.decode import decode
+from treehead.engines.weights import initial_weights
+from treehead.experiment import portable
+from treehead.experiment.api import export_file
+from treehead.experiment.classifier import classifier_of
+from treehead.experiment.model import Model
+from treehead.experiment.portable import Kind, export_model
+from treehead.hierarchy.tree import LabelTree
+from treehead.spec import Layer, Residual, build_spec
+from treehead.types import Array, UserError, Weights
+
+TREE = LabelTree.from_nested(
+    "zoo ü",
+    ("fine", "kind", "group"),
+    {"animal": {"bird": ["owl"], "fish": ["carp", "eel"]}, "plant": {"tree": ["oak"]}},
+)
+SETTINGS: dict[str, dict[str, object]] = {
+    "pool": {"network.stages": [{"width": 4, "residuals": 0}]},
+    "stride, residuals": {"network.stages": [{"width": 4, "shrink": "stride", "residuals": 2, "middle": 3}]},
+    "leaky, hidden, dropout": {
+        "network.stages": [{"width": 4, "shrink": "none"}, {"width": 6}],
+        "network.activation": {"kind": "leaky_relu", "slope": 0.2},
+        "network.hidden": [5],
+        "network.dropout": 0.5,
+    },
+}
+
+
+def model_of(settings: dict[str, object], *, shape: tuple[int, int, int] = (3, 9, 7)) -> Model:
+    """An untrained network whose norms have seen something."""
+    config = changed(RunConfig(), {"engine.precision": "float32", "decode": "path", **settings})
+    spec = build_spec(config.network, input_shape=shape, levels=TREE.levels, sizes=TREE.sizes)
+    rng = np.random.default_rng(0)
+    weights: Weights = {
+        name: value + rng.uniform(0.1, 0.5, value.shape).astype(np.float32) if value.ndim == 1 else value
+        for name, value in initial_weights(spec, seed=0).items()
+    }
+    mean, std = rng.uniform(0.3, 0.6, (2, shape[0])).astype(np.float32)
+    return Model(config, TREE, spec, weights, mean, std, (1.5, 0.7, 1.0))
+
+
+def pixels_of(model: Model, number: int = 7) -> Array:
+    """Noise of one colour per image, so that the answers differ."""
+    rng = np.random.default_rng(1)
+    colours = rng.integers(0, 200, (number, model.spec.input_shape[0], 1, 1))
+    return (colours + rng.integers(0, 56, (number, *model.spec.input_shape))).astype(np.uint8)
+
+
+def exported(model: Model, folder: Path, kind: Kind, **choices: Any) -> Path:
+    path = folder / f"model.{kind}"
+    export_model(model, path, kind=kind, metrics={"accuracy": {"fine": 0.5}, "confusion": [[1]]}, **choices)
+    return path
+
+
+def kinds(layers: tuple[tuple[str, Layer], ...]) -> set[str]:
+    found = {type(layer).__name__ for _, layer in layers}
+    return found.union(*(kinds(layer.body) for _, layer in layers if isinstance(layer, Residual)))
+
+
+def test_the_settings_below_hold_every_kind_of_layer() -> None:
+    specs = [model_of(settings).spec for settings in SETTINGS.values()]
+    assert set().union(*(kinds(spec.trunk + spec.heads) for spec in specs)) == {
+        kind.__name__ for kind in Layer.__args__
+    }
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_onnx_answers_as_the_engine_does(setting: str, tmp_path: Path) -> None:
+    model = model_of(SETTINGS[setting])
+    pixels = pixels_of(model)
+    expected = classifier_of(model).predict(pixels)
+    found = treehead.load(exported(model, tmp_path, "onnx")).predict(pixels)
+    for ours, theirs in zip(expected.probabilities, found.probabilities, strict=True):
+        np.testing.assert_allclose(theirs, ours, atol=1e-5)  # float32 against float32
+        assert np.ptp(ours, axis=0).max() > 1e-3, "the images are all the same to this network: it proves nothing"
+    np.testing.assert_array_equal(found.answers, expected.answers)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_safetensors_answers_the_very_same(setting: str, tmp_path: Path) -> None:
+    model = model_of(SETTINGS[setting])
+    pixels = pixels_of(model)
+    expected = classifier_of(model).predict(pixels)
+    found = treehead.load(exported(model, tmp_path, "safetensors")).predict(pixels)
+    for ours, theirs in zip(expected.probabilities, found.probabilities, strict=True):
+        np.testing.assert_array_equal(theirs, ours)
+
+
+def test_the_path_is_decoded_inside_the_graph(tmp_path: Path) -> None:
+    """In another process, with ONNX Runtime and NumPy alone."""
+    model = model_of(SETTINGS["pool"])
+    pixels = pixels_of(model, 40)
+    np.save(tmp_path / "pixels.npy", pixels)
+    code = f"""
+import json, sys, numpy, onnxruntime
+session = onnxruntime.InferenceSession({str(exported(model, tmp_path, "onnx"))!r})
+*levels, path = session.run(None, {{"images": numpy.load({str(tmp_path / "pixels.npy")!r})}})
+about = session.get_modelmeta().custom_metadata_map
+assert not {{"torch", "treehead"}} & set(sys.modules)
+said = {{key: json.loads(about[key]) for key in ("classes", "metrics")}}
+print(json.dumps(said | {{"path": path.tolist(), "sums": levels[0].sum(axis=1).tolist()}}))
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(said.stdout)
+    expected = decode("path", list(classifier_of(model).predict(pixels).probabilities), TREE).answers
+    assert len(np.unique(expected[:, 0])) > 1
+    np.testing.assert_array_equal(found["path"], expected)
+    assert found["classes"]["kind"] == ["bird", "fish", "tree"]
+    assert found["metrics"] == {"accuracy": {"fine": 0.5}}  # without the confusion matrices
+    np.testing.assert_allclose(found["sums"], 1, atol=1e-6)
+
+
+def test_loading_onnx_imports_no_torch(tmp_path: Path) -> None:
+    path = exported(model_of({}, shape=(3, 8, 8)), tmp_path, "onnx")
+    code = f"""
+import sys, numpy, treehead
+prediction = treehead.load({str(path)!r}).predict(numpy.zeros((2, 3, 8, 8), numpy.uint8))
+assert len(prediction.names()) == 2
+sys.exit("torch" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
+
+
+def test_the_place_of_the_data_stays_at_home(tmp_path: Path) -> None:
+    model = model_of({"data.root": "/home/somebody/photos", **SETTINGS["pool"]})
+    for kind in ("onnx", "safetensors"):
+        assert b"somebody" not in exported(model, tmp_path, kind).read_bytes()
+
+
+def test_one_exported_file_becomes_the_other(tmp_path: Path) -> None:
+    model = model_of(SETTINGS["pool"])
+    first = exported(model, tmp_path, "safetensors")
+    second = export_file(first, kind="onnx", out=tmp_path / "again.onnx")
+    pixels = pixels_of(model)
+    ours, theirs = (treehead.load(path).predict(pixels).probabilities[0] for path in (first, second))
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+
+
+def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    model = model_of(SETTINGS["pool"])
+    path = tmp_path / "model.safetensors"
+    path.write_text("mine")
+    with pytest.raises(UserError, match="is there already; --force replaces it"):
+        exported(model, tmp_path, "safetensors")
+    assert path.read_text() == "mine"
+    assert treehead.load(exported(model, tmp_path, "safetensors", replace=True)).tree == TREE
+
+
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(SETTINGS["pool"])
+    path = exported(model, tmp_path, "onnx")
+    monkeypatch.setattr(portable, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"writing ONNX needs onnx: pip install 'treehead\[onnx\]'"):
+        exported(model, tmp_path, "onnx", replace=True)
+    with pytest.raises(UserError, match=r"needs onnxruntime: pip install 'treehead\[onnx\]'"):
+        treehead.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.onnx", None, "there is no model at"),
+        ("a.onnx", b"not a model", "is no ONNX model that can be read"),
+        ("a.safetensors", None, "there is no model at"),
+        ("a.safetensors", b"not a model", "cannot read"),
+    ],
+)
+def test_what_is_no_model_is_refused(name: str, content: bytes | None, said: str, tmp_path: Path) -> None:
+    if content:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        treehead.load(tmp_path / name)
+
+
+def test_files_of_strangers_and_of_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match="is no model that treehead exported"):
+        treehead.load(tmp_path / "other.safetensors")
+    monkeypatch.setattr(portable, "FORMAT", "2")
+    path = exported(model_of(SETTINGS["pool"]), tmp_path, "safetensors")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="is of export format 2, this treehead reads format 1"):
+        treehead.load(path)
