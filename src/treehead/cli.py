@@ -4,10 +4,10 @@ The rooms that compute are imported inside the commands, so that `treehead --hel
 """
 
 import errno
-import json
 import os
 import sys
 import tomllib
+import warnings
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +46,7 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 def main() -> None:
     """Run the command line; a mistake is one sentence on stderr and an exit code, never a traceback."""
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")  # it is refused, with a sentence
     try:
         app()
     except UserError as error:
@@ -121,26 +122,39 @@ def report(
 
 @app.command()
 def predict(
-    words: Annotated[list[str], typer.Argument(metavar="[RUN|MODEL] IMAGE...", help="cifar100 if no model is named.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="[RUN|MODEL] IMAGE|FOLDER...", help="By cifar100 if no model is named.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write a table: .csv, .jsonl or .parquet.")] = None,
+    top: Annotated[int, typer.Option(min=0, help="Also the best TOP paths of the tree.")] = 0,
+    nodes: Annotated[bool, typer.Option("--nodes", help="Also the probability of every class of every level.")] = False,
+    confidence: Annotated[float | None, typer.Option(help="Also the deepest answer that is so sure: 0.8.")] = None,
+    under: Annotated[str | None, typer.Option(metavar="NODE", help="All images show something below it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per image, for machines.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a table that is there already.")] = False,
 ) -> None:
-    """Answer at every level, with probabilities."""
+    """Answer at every level, with probabilities, for images and folders of images."""
     from treehead.experiment.classifier import is_model, load
+    from treehead.experiment.predicting import predict_files, printed, table
+    from treehead.experiment.predictions import Wanted
+    from treehead.progress import counting
 
     named = is_model(words[0])
-    images = words[1:] if named else words
-    if not images:
+    places = [Path(word) for word in (words[1:] if named else words)]
+    if not places:
         raise UserError(f"no image is named; treehead predict {words[0]} IMAGE...")
-    classifier = load(words[0] if named else "cifar100")
-    for name in images:
-        prediction = classifier.predict([Path(name)])
-        answer = prediction.as_dicts()[0]
-        if as_json:
-            print(json.dumps({"image": name, "levels": answer}, ensure_ascii=False))
-            continue
-        print(name)
-        for level, said in answer.items():
-            print(f"  {level:<12} {said['answer']:<30} {100 * said['probability']:5.1f} %")
+    if out and as_json:
+        raise UserError("--json prints, --out writes: leave one of them out, or write a .jsonl")
+    wanted = Wanted(top, nodes, confidence, under)
+    writing = table(out, wanted, replace=force) if out else printed(wanted, as_json=as_json)
+    with writing as write, counting("images", visible=out is not None) as report:
+        outcome = predict_files(load(words[0] if named else "cifar100"), places, wanted, write=write, report=report)
+    if out:
+        print(f"{out}: {outcome.answered:,} images")
+    for line in outcome.lines():
+        print(line, file=sys.stderr)
+    if outcome.unreadable:
+        raise RunError(f"{outcome.unreadable:,} of the images could not be read; all others are answered")
 
 
 @app.command()

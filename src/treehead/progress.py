@@ -1,13 +1,22 @@
 """What a person sees while they wait: a live display in a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from treehead.data.fetch import Report
@@ -102,6 +111,24 @@ def fetching() -> Iterator[Report]:
     ) as bar:
         task = bar.add_task("CIFAR-100", visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+@contextmanager
+def counting(what: str, *, visible: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error for work that is counted: how many, how fast, how long still."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}")
+    shown = visible and sys.stderr.isatty()
+    started = time.monotonic()
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not shown, refresh_per_second=4
+    ) as bar:
+        task = bar.add_task(what, rate="", total=None)
+
+        def report(done: int, total: int) -> None:
+            rate = f"{done / max(time.monotonic() - started, 1e-9):,.0f}/s"
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield report
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from treehead.engines.cores import usable_cores
 from treehead.runfiles import FORMAT
 
 PACKAGES = ("torch", "numpy", "safetensors", "pillow")
@@ -25,7 +26,7 @@ def describe_environment() -> dict[str, Any]:
         "finished": None,
         "machine": {
             "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": usable_cores(),
             "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             "accelerator": None,
             "system": f"{platform.system()} {platform.machine()}",

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from treehead.config import EngineConfig, Optimizer
 from treehead.data.augment import EpochPlan, dropout_scale, shrinking
 from treehead.engines.api import StepResults
+from treehead.engines.cores import usable_cores
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.loss import HeadLosses, MixedLabels
-from treehead.engines.pytorch.machine import choose_device, choose_precision, usable_cores
+from treehead.engines.pytorch.machine import choose_device, choose_precision
 from treehead.engines.pytorch.network import Network, PlannedDropout, named_state
 from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.weights import check_weights

@@ -1,7 +1,5 @@
 """Which device, which precision: chosen from the machine, or refused with a sentence."""
 
-import os
-
 import torch
 
 from treehead.types import UserError
@@ -37,8 +35,3 @@ def computes_bfloat16(device: torch.device) -> bool:
             return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         case _:
             return False
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,238 @@
+"""Folders of images in, tables out: from the command line, and by a network that is known by heart."""
+
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from treehead import cli
+from treehead.config import RunConfig, changed
+from treehead.engines.weights import initial_weights
+from treehead.experiment import portable
+from treehead.experiment.classifier import Classifier
+from treehead.experiment.model import Model
+from treehead.experiment.portable import export_model
+from treehead.experiment.predicting import predict_files, table
+from treehead.experiment.predictions import Wanted
+from treehead.hierarchy.tree import LabelTree
+from treehead.spec import build_spec
+from treehead.types import Array, UserError
+
+PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
+EVERYTHING = Wanted(top=2, nodes=True, confidence=0.5)
+
+
+def by_redness(pixels: Array) -> list[Array]:
+    """Surely a cat where it is red, else perhaps a carp."""
+    red = pixels[:, 0].mean(axis=(1, 2))[:, None] > 100
+    return [np.where(red, [0.9, 0.06, 0.04], [0.3, 0.3, 0.4]), np.where(red, [0.95, 0.05], [0.45, 0.55])]
+
+
+CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", by_redness)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A cat, a carp and a broken file."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (9, 9), "blue").save(folder / 'b, "ü".png')
+    Image.new("RGB", (9, 9), "red").save(folder / "a.jpg")
+    (folder / "broken.jpg").write_bytes(b"nothing")
+    return folder
+
+
+def predicted(folder: Path, out: Path, wanted: Wanted = EVERYTHING, **choices: Any) -> list[tuple[int, int]]:
+    """Write a table; gives what was reported on the way."""
+    reported: list[tuple[int, int]] = []
+    with table(out, wanted, replace=choices.get("replace", False)) as write:
+        outcome = predict_files(
+            CLASSIFIER, [folder], wanted, write=write, report=lambda done, total: reported.append((done, total))
+        )
+    assert (outcome.answered, outcome.unreadable) == (2, 1)
+    assert "broken.jpg is not an image" in outcome.lines()[0]
+    return reported
+
+
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_parquet(path: Path) -> list[dict[str, Any]]:
+    from pyarrow import parquet
+
+    return parquet.read_table(path).to_pylist()
+
+
+@pytest.mark.parametrize(("suffix", "read"), [("csv", read_csv), ("parquet", read_parquet)])
+def test_tables_have_a_row_per_image(suffix: str, read: Callable[[Path], list[Any]], photos: Path) -> None:
+    out = photos.parent / f"table.{suffix}"
+    assert predicted(photos, out) == [(3, 3)]
+    cat, carp = read(out)
+    assert list(cat) == [
+        *("image", "fine", "fine_probability", "kind", "kind_probability"),
+        *("answer", "answer_level", "answer_probability", "path_1", "path_1_share", "path_2", "path_2_share"),
+        *("fine:cat", "fine:dog", "fine:carp", "kind:mammal", "kind:fish"),
+    ]
+    assert (Path(cat["image"]).name, cat["fine"], cat["kind"]) == ("a.jpg", "cat", "mammal")
+    assert (cat["answer"], cat["answer_level"], float(cat["answer_probability"])) == ("cat", "fine", pytest.approx(0.9))
+    assert (carp["answer"], carp["answer_level"]) == ("fish", "kind")  # 40 % sure of the carp, 55 % of the fish
+    assert Path(carp["image"]).name == 'b, "ü".png'
+    assert (carp["path_1"], carp["path_2"]) == ("fish / carp", "mammal / cat")
+    assert float(carp["path_1_share"]) == pytest.approx(0.4 * 0.55 / (0.4 * 0.55 + 2 * 0.3 * 0.45), rel=1e-5)
+    assert float(carp["kind:fish"]) == pytest.approx(0.55)
+
+
+def test_json_lines_are_nested(photos: Path) -> None:
+    out = photos.parent / "table.jsonl"
+    predicted(photos, out)
+    cat, carp = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+    assert cat["levels"]["fine"] == {"answer": "cat", "probability": 0.9}
+    assert carp["confident"] == {"level": "kind", "answer": "fish", "probability": 0.55}
+    assert carp["paths"][0]["path"] == ["carp", "fish"]
+    assert carp["nodes"]["kind"] == {"mammal": 0.45, "fish": 0.55}
+
+
+@pytest.mark.parametrize(("suffix", "read"), [("csv", read_csv), ("parquet", read_parquet)])
+def test_no_answer_is_an_empty_cell(suffix: str, read: Callable[[Path], list[Any]], photos: Path) -> None:
+    out = photos.parent / f"table.{suffix}"
+    predicted(photos, out, Wanted(confidence=0.8))
+    assert [row["answer"] or None for row in read(out)] == ["cat", None]
+    assert [row["answer_probability"] or None for row in read(out)][1] is None
+
+
+def test_parquet_is_written_in_groups(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyarrow import parquet
+
+    monkeypatch.setattr("treehead.experiment.writers.GROUP_ROWS", 1)
+    monkeypatch.setattr("treehead.data.picture_files.decoded.__kwdefaults__", {"size": 1})
+    out = photos.parent / "table.parquet"
+    predicted(photos, out, Wanted())
+    assert parquet.ParquetFile(out).num_row_groups == 2
+
+
+def test_a_subtree_is_kept_to(photos: Path) -> None:
+    out = photos.parent / "table.csv"
+    predicted(photos, out, Wanted(under="fish"))
+    assert [(row["fine"], row["fine_probability"]) for row in read_csv(out)] == [("carp", "1.000000")] * 2
+
+
+def test_a_table_is_written_whole_or_not_at_all(photos: Path) -> None:
+    out = photos.parent / "table.csv"
+
+    def power_cut(done: int, total: int) -> None:
+        assert len(list(photos.parent.iterdir())) == 2, "something is being written"
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"), table(out, Wanted(), replace=False) as write:
+        predict_files(CLASSIFIER, [photos], Wanted(), write=write, report=power_cut)
+    assert [path.name for path in photos.parent.iterdir()] == ["photos"]
+
+
+def test_a_table_that_is_there_is_kept_unless_told_otherwise(photos: Path) -> None:
+    out = photos.parent / "table.csv"
+    out.write_text("mine")
+    with pytest.raises(UserError, match="is there already; --force replaces it"):
+        predicted(photos, out)
+    assert out.read_text() == "mine"
+    predicted(photos, out, replace=True)
+    assert len(read_csv(out)) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (Wanted(top=4), "--top 4: tree 'pets' has 3 paths"),
+        (Wanted(confidence=80), "--confidence 80: a confidence lies between 0 and 1"),
+        (Wanted(confidence=math.nan), "--confidence nan"),
+        (Wanted(under="bird"), "tree 'pets' has no node 'bird'"),
+    ],
+)
+def test_what_cannot_be_told_is_said(wanted: Wanted, said: str, photos: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        predicted(photos, photos.parent / "table.csv", wanted)
+    assert not (photos.parent / "table.csv").exists()
+
+
+def test_missing_pyarrow_and_odd_suffixes_are_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"predictions are written as \.csv, \.jsonl, \.parquet"):
+        predicted(photos, photos.parent / "table.xlsx")
+    monkeypatch.setattr(portable, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"needs pyarrow: pip install 'treehead\[parquet\]'"):
+        predicted(photos, photos.parent / "table.parquet")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network as a file."""
+    config = changed(RunConfig(), {"network.stages": [{"width": 4, "residuals": 0}]})
+    spec = build_spec(config.network, input_shape=(3, 8, 8), levels=PETS.levels, sizes=PETS.sizes)
+    half = np.full(3, 0.5, np.float32)
+    untrained = Model(config, PETS, spec, initial_weights(spec, seed=0), half, half, (1.0, 1.0))
+    path = tmp_path_factory.mktemp("model") / "pets.safetensors"
+    export_model(untrained, path, kind="safetensors", metrics={})
+    return path
+
+
+def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = (sys.executable, "-m", "treehead", "predict", *words)
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, env=dict(os.environ))
+
+
+def test_the_command_answers_for_a_folder_and_lists_what_it_could_not_read(model: Path, photos: Path) -> None:
+    said = command(str(model), "photos", "--out", "p.csv", "--confidence", "0.3", folder=photos.parent)
+    assert said.returncode == 1
+    assert said.stdout == "p.csv: 2 images\n"
+    assert said.stderr.splitlines() == [
+        "photos/broken.jpg is not an image in any format Pillow reads",
+        "treehead: 1 of the images could not be read; all others are answered",
+    ]
+    assert len(read_csv(photos.parent / "p.csv")) == 2
+
+
+def test_the_command_prints_a_few(model: Path, photos: Path) -> None:
+    said = command(str(model), "photos/a.jpg", "--top", "1", "--confidence", "0", folder=photos.parent)
+    assert (said.returncode, said.stderr) == (0, "")
+    first, *lines = said.stdout.splitlines()
+    assert first == "photos/a.jpg"
+    assert [line.split()[0] for line in lines] == ["fine", "kind", "at", "path"]
+    assert "at least 0 % sure: " in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing"], "there is no image at nothing"),
+        (["empty"], "there are no images in empty"),
+        (["photos/broken.jpg"], "not one image could be read; photos/broken.jpg is not an image"),
+        (["photos", "--nodes"], "--nodes tells of every class"),
+        (["photos", "--out", "x.csv", "--json"], "--json prints, --out writes"),
+        ([], "no image is named"),
+    ],
+)
+def test_the_command_refuses_with_a_sentence(
+    words: list[str],
+    said: str,
+    model: Path,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    Path("empty").mkdir()
+    monkeypatch.setattr("sys.argv", ["treehead", "predict", str(model), *words])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not Path("x.csv").exists()
