@@ -147,8 +147,10 @@ def predict(
         raise UserError("--json prints, --out writes: leave one of them out, or write a .jsonl")
     wanted = Wanted(top, nodes, confidence, under)
     writing = table(out, wanted, replace=force) if out else printed(wanted, as_json=as_json)
-    with writing as write, counting("images", visible=out is not None) as report:
-        outcome = predict_files(load(words[0] if named else "cifar100"), places, wanted, write=write, report=report)
+    with writing as write:  # before the model is loaded: what cannot be written is said at once
+        classifier = load(words[0] if named else "cifar100")
+        with counting("images", visible=out is not None) as report:
+            outcome = predict_files(classifier, places, wanted, write=write, report=report)
     if out:
         print(f"{out}: {outcome.answered:,} images")
     for line in outcome.lines():

@@ -1,11 +1,14 @@
 """Temperatures: found where they are known, and fitted on the right images alone."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from treehead.config import RunConfig, changed
 from treehead.data.dataset import Images, Splits
+from treehead.engines.weights import initial_weights
 from treehead.experiment.calibration import (
     Calibration,
     calibration_figures,
@@ -13,9 +16,14 @@ from treehead.experiment.calibration import (
     read_calibration,
     write_calibration,
 )
+from treehead.experiment.classifier import classifier_of
+from treehead.experiment.evaluation import evaluate_model
+from treehead.experiment.model import Model, build_engine
+from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.calibration import HIGHEST, LOWEST, fit_temperature
 from treehead.metrics.flat import log_loss, softmax
 from treehead.runfiles import RunFolder
+from treehead.spec import build_spec
 from treehead.types import Array, UserError
 
 
@@ -104,6 +112,31 @@ def test_it_is_kept_in_the_run_folder(tmp_path: Path) -> None:
     folder.calibration.write_text('{"temperature": {"fine": 0, "kind": 1}, "images": 1, "reason": null}')
     with pytest.raises(UserError, match="a temperature is positive"):
         read_calibration(folder, levels)
+
+
+def test_an_evaluated_run_answers_by_its_temperatures(tmp_path: Path) -> None:
+    """What is fitted on validation images is what the test images are measured with, and what the model answers by."""
+    tree = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
+    config = changed(RunConfig(), {"network.stages": [{"width": 4, "residuals": 0}], "engine.precision": "float32"})
+    spec = build_spec(config.network, input_shape=(3, 8, 8), levels=tree.levels, sizes=tree.sizes)
+    half = np.full(3, 0.5, np.float32)
+    model = Model(config, tree, spec, initial_weights(spec, seed=0), half, half, (1.0, 1.0))
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (90, 3, 8, 8), dtype=np.uint8), tree.label_paths(rng.integers(0, 3, 90))
+    train, validation, test = (Images(pixels[part::3], labels[part::3]) for part in range(3))
+    folder, engine = RunFolder(tmp_path), build_engine(model)
+    evaluate_model(engine, model, Splits("34:33", train, validation, test), folder, decode_kind="path")
+    logits = engine.predict(validation.pixels)
+    fitted = tuple(fit_temperature(level, ids) for level, ids in zip(logits, validation.labels.T, strict=True))
+    kept = read_calibration(folder, tree.levels)
+    assert kept.temperatures == pytest.approx(fitted)
+    assert kept.images == 30
+    metrics = folder.read_json(folder.metrics)
+    assert metrics["loss"] == metrics["calibration"]["after"]["loss"] != metrics["calibration"]["before"]["loss"]
+    answered = classifier_of(dataclasses.replace(model, temperatures=fitted)).predict(test.pixels)
+    stored = folder.read_arrays(folder.predictions)
+    for level, ours in zip(tree.levels, answered.probabilities, strict=True):
+        np.testing.assert_allclose(ours, stored[f"probabilities_{level}"], atol=1e-3)  # stored as 16-bit floats
 
 
 def test_the_figures_tell_before_and_after() -> None:
