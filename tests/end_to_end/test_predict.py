@@ -22,7 +22,8 @@ from treehead.experiment.classifier import Classifier
 from treehead.experiment.model import Model
 from treehead.experiment.portable import export_model
 from treehead.experiment.predicting import predict_files, table
-from treehead.experiment.predictions import Wanted
+from treehead.experiment.prediction import Prediction
+from treehead.experiment.predictions import Wanted, columns, objects, printable
 from treehead.hierarchy.tree import LabelTree
 from treehead.spec import build_spec
 from treehead.types import Array, UserError
@@ -162,6 +163,20 @@ def test_what_cannot_be_told_is_said(wanted: Wanted, said: str, photos: Path) ->
     with pytest.raises(UserError, match=said):
         predicted(photos, photos.parent / "table.csv", wanted)
     assert not (photos.parent / "table.csv").exists()
+
+
+def test_a_level_called_like_a_column_is_no_riddle() -> None:
+    tree = LabelTree("odd", ("image",), (("a", "b"),), ())
+    prediction = Prediction(tree, (np.array([[0.5, 0.5]]),), np.array([[0]]))
+    with pytest.raises(UserError, match="two columns would be called 'image'"):
+        columns(["x.png"], prediction, Wanted())
+    (said,) = objects(["x.png"], prediction, Wanted())
+    assert (said["image"], said["levels"]["image"]["answer"]) == ("x.png", "a")
+
+
+def test_a_path_that_is_no_text_is_written_with_its_bytes() -> None:
+    assert printable(Path(os.fsdecode(b"caf\xe9.png"))) == "caf\\xe9.png"
+    assert printable("漢字.png") == "漢字.png"
 
 
 def test_missing_pyarrow_and_odd_suffixes_are_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 Axes: N images, L levels from the leaves up, K leaves.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from treehead.experiment.prediction import Prediction
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array, UserError
 
-Columns: TypeAlias = dict[str, "list[str] | list[str | None] | Array"]
-"""Names -> text, or float32 with NaN where there is nothing; all of one length."""
+Column: TypeAlias = "list[str] | list[str | None] | Array"
+"""Text, or float32 with NaN where there is nothing."""
+Columns: TypeAlias = dict[str, Column]
+"""By name; all of one length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +52,36 @@ def columns(images: Sequence[Path | str], prediction: Prediction, wanted: Wanted
         <level>:<class>                         with `nodes`: every head's probability of every class
 
     Conventions: a share is not a probability, see `Prediction.top_paths`.
+    Raises: UserError: a level is called like another column.
     """
+    names, values = zip(*_columns(images, prediction, wanted), strict=True)
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise UserError(f"two columns would be called {name!r}, as a level is; write .jsonl, where they are nested")
+    return dict(zip(names, values, strict=True))
+
+
+def _columns(images: Sequence[Path | str], prediction: Prediction, wanted: Wanted) -> Iterator[tuple[str, Column]]:
     tree, sure = prediction.tree, prediction.confidences.astype(np.float32)
-    found: Columns = {"image": [printable(image) for image in images]}
+    yield "image", [printable(image) for image in images]
     for level, name in enumerate(tree.levels):
-        found[name] = [tree.names[level][i] for i in prediction.answers[:, level]]
-        found[f"{name}_probability"] = sure[:, level]
+        yield name, [tree.names[level][i] for i in prediction.answers[:, level]]
+        yield f"{name}_probability", sure[:, level]
     if wanted.confidence is not None:
         answers = prediction.backed_off(wanted.confidence)
-        found["answer"] = [answer and answer.name for answer in answers]
-        found["answer_level"] = [answer and answer.level for answer in answers]
-        found["answer_probability"] = np.array([answer.probability if answer else np.nan for answer in answers], "f4")
+        yield "answer", [answer and answer.name for answer in answers]
+        yield "answer_level", [answer and answer.level for answer in answers]
+        probabilities = [answer.probability if answer else np.nan for answer in answers]
+        yield "answer_probability", np.array(probabilities, np.float32)
     if wanted.top:
         paths = prediction.top_paths(wanted.top)
         for i, leaves in enumerate(paths.leaves.T):
-            found[f"path_{i + 1}"] = [" / ".join(reversed(tree.path_names(leaf))) for leaf in leaves]
-            found[f"path_{i + 1}_share"] = paths.shares[:, i].astype(np.float32)
+            yield f"path_{i + 1}", [" / ".join(reversed(tree.path_names(leaf))) for leaf in leaves]
+            yield f"path_{i + 1}_share", paths.shares[:, i].astype(np.float32)
     if wanted.nodes:
-        for level, names, shares in zip(tree.levels, tree.names, prediction.probabilities, strict=True):
-            found |= {f"{level}:{name}": shares[:, i].astype(np.float32) for i, name in enumerate(names)}
-    return found
+        for level, classes, shares in zip(tree.levels, tree.names, prediction.probabilities, strict=True):
+            for i, name in enumerate(classes):
+                yield f"{level}:{name}", shares[:, i].astype(np.float32)
 
 
 def objects(images: Sequence[Path | str], prediction: Prediction, wanted: Wanted) -> Iterator[dict[str, Any]]:

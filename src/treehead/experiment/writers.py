@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from treehead.experiment.portable import require
 from treehead.experiment.prediction import Prediction
-from treehead.experiment.predictions import Wanted, columns, objects
-from treehead.types import Array, UserError
+from treehead.experiment.predictions import Column, Wanted, columns, objects
+from treehead.types import UserError
 
 Write: TypeAlias = Callable[[Sequence[Path], Prediction], None]
 """Adds some images to a table."""
@@ -21,7 +21,7 @@ GROUP_ROWS = 10_000
 """Rows of a Parquet row group: what is held before it is written."""
 
 
-def writer_of(path: Path) -> "Callable[[Path, Wanted], Any]":
+def writer_of(path: Path) -> Callable[[Path, Wanted], AbstractContextManager[Write]]:
     """How to write a file that is called like `path`; it is given the file to write to, and what is wanted.
 
     Raises: UserError: another suffix than .csv, .jsonl or .parquet; the extra `parquet` is missing.
@@ -47,7 +47,7 @@ def _csv(path: Path, wanted: Wanted) -> Iterator[Write]:
         yield write
 
 
-def _texts(values: "list[str] | list[str | None] | Array") -> list[str | None]:
+def _texts(values: Column) -> list[str | None]:
     if isinstance(values, np.ndarray):
         return ["" if value != value else f"{value:.6f}" for value in values.tolist()]  # NaN differs from itself
     return list(values)
