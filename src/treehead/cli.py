@@ -95,10 +95,17 @@ def resume(run: RunPath) -> None:
 def evaluate(
     run: RunPath,
     words: Annotated[list[str] | None, typer.Argument(metavar="[decode=KIND]")] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Compare with another run instead, image by image, as both were evaluated."),
+    ] = None,
 ) -> None:
-    """Write every metric, on the test images, and print the main ones."""
+    """Write every metric, on the test images, and print the main ones; or compare two runs."""
     from treehead.experiment import runner
 
+    if against:
+        _compare(run, against, words)
+        return
     changes = _changes(words or [])
     if unknown := changes.keys() - {"decode"}:
         raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
@@ -288,6 +295,17 @@ def _changes(words: list[str]) -> dict[str, object]:
         except tomllib.TOMLDecodeError:
             changes[key] = value
     return changes
+
+
+def _compare(run: Path, against: Path, words: list[str] | None) -> None:
+    """Print what `run` does otherwise than `against`."""
+    from treehead.experiment.comparison import compare
+    from treehead.progress import comparison_lines
+
+    if words:
+        raise UserError(f"--against compares runs as they were evaluated; first: treehead evaluate {run} {words[0]}")
+    for line in comparison_lines(compare(against, run), str(against), str(run)):
+        print(line)
 
 
 def _print_metrics(metrics: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from treehead.data.fetch import Report
+from treehead.metrics.paired import Comparison
 from treehead.train.loop import Progress as Step
 from treehead.train.loop import Watcher
 
@@ -122,6 +123,22 @@ def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
     yield f"  severity     {counts}   mean over mistakes {_or_dash(metrics['mistake_severity'])}"
     hd = "  ".join(f"HD@{k} {value:.3f}" for k, value in metrics["hd"].items())
     yield f"  {hd}   FPA {100 * metrics['full_path_accuracy']:.2f} %   TICE {100 * metrics['tree_inconsistency']:.2f} %"
+
+
+def comparison_lines(comparison: Comparison, first: str, second: str) -> Iterator[str]:
+    """Every metric of two runs with its difference and interval, then the tests of accuracy."""
+    yield f"{comparison.images:,} test images, {first} -> {second}, difference with its 95 % interval over the images"
+    for row in comparison.differences:
+        said = "inside the noise" if row.is_noise else ""
+        yield (
+            f"  {row.metric:<28} {row.first:8.4f} -> {row.second:7.4f}   {row.difference:+8.4f}   "
+            f"{row.low:+8.4f} to {row.high:+8.4f}   {said}"
+        ).rstrip()
+    for level, test in comparison.mcnemar.items():
+        yield (
+            f"  McNemar, {level}: {test.only_first:,} images right only before, {test.only_second:,} only after, "
+            f"p = {test.p:.3g}"
+        )
 
 
 def _or_dash(value: float | None) -> str:
