@@ -114,6 +114,40 @@ def evaluate(
 
 
 @app.command()
+def study(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY|FILE.toml|FOLDER] [key=value ...]",
+            help="reference, rates, shapes, one of your own, or the folder of one begun; then changes for all runs.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AXIS=CHOICE[,CHOICE]", help="Run just these cells now; may be given again."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Repeat every cell with so many seeds.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs side by side; they share the cores.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The study's folder; studies/NAME if not given.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the runs and how far each is; run nothing.")] = False,
+) -> None:
+    """Run a grid of configs, skip what is finished, resume what was stopped, and sum it up."""
+    from treehead.experiment import study_command
+
+    words = list(words or [])
+    name = words.pop(0) if words and "=" not in words[0] else "reference"
+    plan, root, cells = study_command.planned(name, _changes(words), only or [], seeds=seeds, out=out)
+    if listed:
+        study_command.show_list(plan, root, cells)
+        return
+    try:
+        study_command.run(plan, root, cells, jobs=jobs)
+    except KeyboardInterrupt:
+        print(f"\nstopped; go on with: treehead study {root}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command()
 def report(
     run: RunPath,
     images: Annotated[bool, typer.Option(help="Show misread images of the data set, or leave them out.")] = True,
