@@ -133,6 +133,7 @@ def study(
 ) -> None:
     """Run a grid of configs, skip what is finished, resume what was stopped, and sum it up."""
     from treehead.experiment import study_command
+    from treehead.report import write_study_report
 
     words = list(words or [])
     name = words.pop(0) if words and "=" not in words[0] else "reference"
@@ -141,7 +142,7 @@ def study(
         study_command.show_list(plan, root, cells)
         return
     try:
-        study_command.run(plan, root, cells, jobs=jobs)
+        study_command.run(plan, root, cells, jobs=jobs, draw=write_study_report)
     except KeyboardInterrupt:
         print(f"\nstopped; go on with: treehead study {root}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -152,9 +153,16 @@ def report(
     run: RunPath,
     images: Annotated[bool, typer.Option(help="Show misread images of the data set, or leave them out.")] = True,
 ) -> None:
-    """Write one self-contained HTML page, and PNG figures."""
-    from treehead.report import write_report
+    """Write one self-contained HTML page, and PNG figures, of a run or of a study."""
+    from treehead.report import write_report, write_study_report
+    from treehead.runfiles import StudyFolder
 
+    if StudyFolder(run).study.exists():
+        from treehead.experiment.summary import write_summary
+
+        write_summary(run)
+        print(write_study_report(run))
+        return
     print(write_report(run, images=images))
 
 

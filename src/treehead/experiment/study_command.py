@@ -1,7 +1,7 @@
 """What `treehead study` does: from words to a study, run, summed up and said."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -33,14 +33,16 @@ def show_list(study: Study, root: Path, chosen: Sequence[Cell]) -> None:
     console.print(board.table(states, seconds_left(states, 1), str(root)))
 
 
-def run(study: Study, root: Path, chosen: Sequence[Cell], *, jobs: int) -> None:
-    """Run the cells with a board to watch, and say what came of it.
+def run(study: Study, root: Path, chosen: Sequence[Cell], *, jobs: int, draw: Callable[[Path], Path]) -> None:
+    """Run the cells with a board to watch, say what came of it, and `draw` the report.
 
     Raises: RunError: a run failed; the others were run nevertheless.
     """
     with board.showing(f"study {study.name}, {root}") as shown:
         states = run_study(study, root, cells=chosen, jobs=jobs, board=shown, finished=lambda: _sum_up(root))
-    print_summary(root)
+    for answer in write_summary(root)["answers"]:
+        print(f"{answer['question']}\n  {answer['text']}")
+    print(f"report: {draw(root)}")
     if failed := [state for state in states if state.state == "failed"]:
         for state in failed:
             print(f"{state.cell.name} failed: {state.failure}", file=sys.stderr)
@@ -49,12 +51,6 @@ def run(study: Study, root: Path, chosen: Sequence[Cell], *, jobs: int) -> None:
 
 def _sum_up(root: Path) -> None:
     write_summary(root)
-
-
-def print_summary(root: Path) -> None:
-    """Write the summary and say its answers."""
-    for answer in write_summary(root)["answers"]:
-        print(f"{answer['question']}\n  {answer['text']}")
 
 
 def _only(words: Sequence[str]) -> dict[str, list[str]]:

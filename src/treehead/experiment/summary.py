@@ -140,7 +140,7 @@ def cell_row(state: CellState) -> dict[str, Any]:
         "name": state.cell.name,
         "at": state.cell.at,
         "extra": state.cell.extra,
-        "state": state.state,
+        "state": "begun" if state.state in ("running", "stopped") else state.state,  # files do not tell them apart
         "epochs": state.epochs_done,
         "planned": state.cell.config.train.epochs,
         "failure": state.failure if state.state == "failed" else None,
