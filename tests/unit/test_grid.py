@@ -1,5 +1,8 @@
 """Studies as data: cells, narrowing, and what a mistake is told."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from treehead.config import RunConfig, changed
@@ -108,6 +111,14 @@ def test_an_unknown_study_names_the_near_one() -> None:
         study_of("none.toml")
     with pytest.raises(UserError, match=r"no axis 'optimiser'; did you mean optimizer\?"):
         cells(reference(), {"optimiser": ["adam"]})
+
+
+def test_the_documented_study_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    study = read_study(text, "docs/studies.md")
+    assert study.compare == (("network", "narrow", "wide"),)
+    assert len(cells(study)) == 2 * 2 * 3 + 3
 
 
 def test_an_axis_along_any_key() -> None:
