@@ -29,7 +29,7 @@ def show_list(study: Study, root: Path, chosen: Sequence[Cell]) -> None:
     """Print every run and how far it is."""
     states = [state_of(StudyFolder(root), cell) for cell in chosen]
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{study.name}: {study.about}", markup=False, highlight=False)
+    console.print(f"{study.name}: {study.about}" if study.about else study.name, markup=False, highlight=False)
     console.print(board.table(states, seconds_left(states, 1), str(root)))
 
 
