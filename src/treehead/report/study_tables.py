@@ -91,7 +91,7 @@ def effect_rows(record: StudyRecord) -> list[dict[str, Any]]:
 
 def _effect(row: dict[str, Any]) -> dict[str, Any]:
     if "extra" in row:
-        label = f"{row['extra']} instead of the same with it"
+        label = f"{row['extra']}, against what it departs from"
     elif "axes" in row:
         (_, second), (_, two) = row["choices"]
         label = f"{second} and {two} together, beyond their sum"
