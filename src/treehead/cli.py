@@ -98,10 +98,17 @@ def resume(run: RunPath) -> None:
 def evaluate(
     run: RunPath,
     words: Annotated[list[str] | None, typer.Argument(metavar="[decode=KIND]")] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Compare with another run instead, image by image, as both were evaluated."),
+    ] = None,
 ) -> None:
-    """Write every metric, on the test images, and print the main ones."""
+    """Write every metric, on the test images, and print the main ones; or compare two runs."""
     from treehead.experiment import runner
 
+    if against:
+        _compare(run, against, words)
+        return
     changes = _changes(words or [])
     if unknown := changes.keys() - {"decode"}:
         raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
@@ -110,13 +117,55 @@ def evaluate(
 
 
 @app.command()
+def study(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[STUDY|FILE.toml|FOLDER] [key=value ...]",
+            help="reference, rates, shapes, one of your own, or the folder of one begun; then changes for all runs.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AXIS=CHOICE[,CHOICE]", help="Run just these cells now; may be given again."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Repeat every cell with so many seeds.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs side by side; they share the cores.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The study's folder; studies/NAME if not given.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the runs and how far each is; run nothing.")] = False,
+) -> None:
+    """Run a grid of configs, skip what is finished, resume what was stopped, and sum it up."""
+    from treehead.experiment import study_command
+    from treehead.report import write_study_report
+
+    words = list(words or [])
+    name = words.pop(0) if words and "=" not in words[0] else "reference"
+    plan, root, cells = study_command.planned(name, _changes(words), only or [], seeds=seeds, out=out)
+    if listed:
+        study_command.show_list(plan, root, cells)
+        return
+    try:
+        study_command.run(plan, root, cells, jobs=jobs, draw=write_study_report)
+    except KeyboardInterrupt:
+        print(f"\nstopped; go on with: treehead study {root}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@app.command()
 def report(
     run: RunPath,
     images: Annotated[bool, typer.Option(help="Show misread images of the data set, or leave them out.")] = True,
 ) -> None:
-    """Write one self-contained HTML page, and PNG figures."""
-    from treehead.report import write_report
+    """Write one self-contained HTML page, and PNG figures, of a run or of a study."""
+    from treehead.report import write_report, write_study_report
+    from treehead.runfiles import StudyFolder
 
+    if StudyFolder(run).study.exists():
+        from treehead.experiment.summary import write_summary
+
+        write_summary(run)
+        print(write_study_report(run))
+        return
     print(write_report(run, images=images))
 
 
@@ -319,6 +368,17 @@ def _changes(words: list[str]) -> dict[str, object]:
         except tomllib.TOMLDecodeError:
             changes[key] = value
     return changes
+
+
+def _compare(run: Path, against: Path, words: list[str] | None) -> None:
+    """Print what `run` does otherwise than `against`."""
+    from treehead.experiment.comparison import compare
+    from treehead.progress import comparison_lines
+
+    if words:
+        raise UserError(f"--against compares runs as they were evaluated; first: treehead evaluate {run} {words[0]}")
+    for line in comparison_lines(compare(against, run), str(against), str(run)):
+        print(line)
 
 
 def _print_metrics(metrics: dict[str, Any]) -> None:

@@ -108,6 +108,8 @@ class NetworkConfig(Section):
     )
     """From the image to the features."""
     activation: Annotated[ReluConfig | LeakyReluConfig, Field(discriminator="kind")] = ReluConfig()
+    norm: Literal["batch", "none"] = "batch"
+    """What follows a convolution: batch normalisation, or nothing (which wants a far smaller learning rate)."""
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths of fully connected layers between the pooled features and the heads."""
     dropout: float = Field(default=0.0, ge=0, lt=1)

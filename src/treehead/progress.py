@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from treehead.data.fetch import Report
+from treehead.metrics.paired import Comparison
 from treehead.train.loop import Progress as Step
 from treehead.train.loop import Watcher
 
@@ -174,6 +175,22 @@ def _back_off_line(back_off: dict[str, Any], threshold: float) -> str:
     risk = back_off["risk"][at]
     wrong = "" if risk is None else f"; {100 * risk:.1f} % of the answers wrong"
     return f"  at {100 * threshold:.0f} % sure   {answered}   none {100 * (1 - back_off['coverage'][at]):.1f} %{wrong}"
+
+
+def comparison_lines(comparison: Comparison, first: str, second: str) -> Iterator[str]:
+    """Every metric of two runs with its difference and interval, then the tests of accuracy."""
+    yield f"{comparison.images:,} test images, {first} -> {second}, difference with its 95 % interval over the images"
+    for row in comparison.differences:
+        said = "inside the noise" if row.is_noise else ""
+        yield (
+            f"  {row.metric:<28} {row.first:8.4f} -> {row.second:7.4f}   {row.difference:+8.4f}   "
+            f"{row.low:+8.4f} to {row.high:+8.4f}   {said}"
+        ).rstrip()
+    for level, test in comparison.mcnemar.items():
+        yield (
+            f"  McNemar, {level}: {test.only_first:,} images right only before, {test.only_second:,} only after, "
+            f"p = {test.p:.3g}"
+        )
 
 
 def _or_dash(value: float | None) -> str:

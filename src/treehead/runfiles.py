@@ -12,6 +12,9 @@ metrics.json              every figure, on the test images
 predictions.npz           labels (N, levels) and, per level, `probabilities_<level>` (N, classes)
 samples.npz               a few misread test images, for the report; absent where images are left out
 report.html, figures/     drawn from the files above alone
+
+A study's folder holds study.toml (its grid), runs/NAME (a run folder each; runs/NAME.toml is what was asked of it),
+logs/NAME.txt (what it said), failures.json (why some failed), summary.json, summary.md, report.html and figures/.
 """
 
 import json
@@ -197,3 +200,65 @@ class RunFolder:
             raise UserError(f"cannot read {path}: {error.strerror or error}") from None
         except (ValueError, EOFError, KeyError) as error:
             raise UserError(f"{path} is damaged ({error}); run the step that writes it again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFolder:
+    """Paths of one study's folder."""
+
+    root: Path
+
+    @property
+    def study(self) -> Path:
+        return self.root / "study.toml"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def failures(self) -> Path:
+        return self.root / "failures.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @property
+    def summary_text(self) -> Path:
+        return self.root / "summary.md"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        return self.root / "figures"
+
+    def run(self, name: str) -> RunFolder:
+        """The run folder of one cell."""
+        return RunFolder(self.runs / name)
+
+    def asked(self, name: str) -> Path:
+        """The config that one cell is started with."""
+        return self.runs / f"{name}.toml"
+
+    def log(self, name: str) -> Path:
+        """What the run of one cell printed, on every try."""
+        return self.root / "logs" / f"{name}.txt"
+
+    def read_json(self, path: Path) -> Any:
+        """Raises: UserError: the file is missing, unreadable or no JSON."""
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.root} holds no {path.name}: it is no study's folder, or none was run in it"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read {path}: {error}") from None

@@ -3,7 +3,7 @@
 Axes: C channels, H W image; shapes are those of one image, without the batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
@@ -16,7 +16,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Conv2d:
-    """3x3 or 1x1 cross-correlation without bias (a batch norm follows), padded to keep H W at stride 1."""
+    """3x3 or 1x1 cross-correlation without bias (a batch norm has its own), padded to keep H W at stride 1."""
 
     in_channels: int
     out_channels: int
@@ -105,7 +105,8 @@ def build_spec(
     trunk: list[tuple[str, Layer]] = []
     channels = input_shape[0]
     for number, stage in enumerate(network.stages, 1):
-        trunk += _stage(f"stage{number}", stage, channels, act)
+        layers = _stage(f"stage{number}", stage, channels, act)
+        trunk += layers if network.norm == "batch" else _without_norms(layers)
         channels = stage.width
     trunk.append(("pool", GlobalAvgPool()))
     for number, width in enumerate(network.hidden, 1):
@@ -144,6 +145,15 @@ def _stage(name: str, stage: StageConfig, channels: int, act: LeakyReLU) -> Iter
         )
         yield f"{name}_residual{number}", Residual(body)
         yield f"{name}_residual{number}_act", act
+
+
+def _without_norms(layers: Iterable[tuple[str, Layer]]) -> Iterator[tuple[str, Layer]]:
+    """The same layers, but no batch norm among them, nor in a residual body; nothing stands in its place."""
+    for name, layer in layers:
+        if isinstance(layer, Residual):
+            yield name, Residual(tuple(_without_norms(layer.body)))
+        elif not isinstance(layer, BatchNorm2d):
+            yield name, layer
 
 
 def output_shape(layer: Layer, shape: Shape) -> Shape:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from treehead.config import LeakyReluConfig, NetworkConfig, RunConfig, StageConfig
+from treehead.config import LeakyReluConfig, NetworkConfig, RunConfig, StageConfig, changed
 from treehead.spec import LeakyReLU, build_spec, num_multiply_adds, num_parameters, rows
 from treehead.types import UserError
 
@@ -46,3 +46,15 @@ def test_the_activation_is_the_configs() -> None:
 def test_an_image_too_small_is_refused() -> None:
     with pytest.raises(UserError, match="halve the image 3 times, which 4x4 pixels do not allow"):
         spec_of(NetworkConfig(), size=4)
+
+
+def test_without_norms_only_the_norms_are_missing() -> None:
+    """Each batch norm of the default network holds 2 parameters a channel; nothing else changes."""
+    kinds = {}
+    for norm in ("batch", "none"):
+        network = changed(RunConfig(), {"network.norm": norm}).network
+        spec = build_spec(network, input_shape=(3, 32, 32), levels=("fine",), sizes=(100,))
+        kinds[norm] = [(row.name, row.kind, row.parameters) for row in rows(spec)]
+    norms = [row for row in kinds["batch"] if row[1] == "BatchNorm2d"]
+    assert kinds["none"] == [row for row in kinds["batch"] if row[1] != "BatchNorm2d"]
+    assert sum(count for _, _, count in norms) == 2 * (64 + 32 + 64 + 128 + 128 + 128 + 256 + 376 + 256)

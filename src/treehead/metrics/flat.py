@@ -65,8 +65,18 @@ def expected_calibration_error(labels: Array, probabilities: Array, *, num_bins:
     Conventions: confidence is the highest probability; num_bins bins of equal width, each (low, high].
     Source: Guo et al. 2017, arXiv:1706.04599, eq. 3.
     """
+    gaps = calibration_gaps(labels, probabilities, num_bins=num_bins)
+    return float(np.abs(gaps.sum(axis=0)).sum() / len(labels))
+
+
+def calibration_gaps(labels: Array, probabilities: Array, *, num_bins: int = 15) -> Array:
+    """What every image adds to the gap of its confidence bin: right (1 or 0) minus confidence; 0 in all other bins.
+
+    Shapes: as `expected_calibration_error`; returns (N, num_bins), columns sum to n_b * (accuracy_b - confidence_b).
+    """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=num_bins)  # n_b * (accuracy_b - confidence_b)
-    return float(np.abs(gaps).sum() / len(labels))
+    gaps = np.zeros((len(labels), num_bins))
+    gaps[np.arange(len(labels)), bins] = right - confidence
+    return gaps

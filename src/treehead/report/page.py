@@ -26,7 +26,7 @@ def run_page(record: RunRecord, stills: Mapping[str, bytes]) -> str:
     rows = tables.class_accuracies(record)
     best, worst = tables.extremes(rows)
     return (
-        _environment()
+        page_environment()
         .get_template("run.html.j2")
         .render(
             run=record,
@@ -42,13 +42,14 @@ def run_page(record: RunRecord, stills: Mapping[str, bytes]) -> str:
             every_class=rows,
             environment=tables.environment_rows(record.environment),
             sizes=dict(zip(record.levels, record.tree.sizes, strict=True)),
-            plots=_script_json({"figures": _figures(record), "palette": _palette()}),
+            plots=script_json({"figures": _figures(record), "palette": palettes()}),
             plotly=Markup(get_plotlyjs().replace("</script", r"<\/script")),
         )
     )
 
 
-def _environment() -> jinja2.Environment:
+def page_environment() -> jinja2.Environment:
+    """Templates that escape what they are given, with the filters of `wording`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -77,14 +78,15 @@ def _figures(record: RunRecord) -> dict[str, Any]:
     return figures
 
 
-def _palette() -> dict[str, Any]:
+def palettes() -> dict[str, Any]:
+    """The colours of living figures, on light paper and on dark."""
     return {
         "light": {"levels": palette.LEVELS, "density": palette.DENSITY},
         "dark": {"levels": palette.LEVELS_DARK, "density": palette.DENSITY_DARK},
     }
 
 
-def _script_json(value: object) -> Markup:
+def script_json(value: object) -> Markup:
     """JSON that may stand inside a <script> element: no sequence in it can end that element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     for character in "<>&\u2028\u2029":

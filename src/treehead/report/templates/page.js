@@ -1,50 +1,21 @@
 // Draws the living figures in the page's own colours. Where this fails, the stills stand in.
 (() => {
   "use strict";
-  const root = document.documentElement;
   const { figures, palette } = JSON.parse(document.getElementById("plots").textContent);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const coarse = matchMedia("(pointer: coarse)").matches;
-  const config = {
-    displaylogo: false, showTips: false, responsive: true, doubleClick: "reset",
-    displayModeBar: false,
-  };
-
-  const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
-
-  function axis(given, colours) {
-    return {
-      ...given, color: colours.quiet, gridcolor: colours.rule, linecolor: colours.rule, zeroline: false, ticks: "",
-      automargin: true, title: { ...given.title, font: { size: 13 }, standoff: 12 },
-    };
-  }
 
   function styled(node, figure) {
-    const colours = { ink: css("--ink"), quiet: css("--quiet"), rule: css("--rule"), paper: css("--paper") };
-    const shades = palette[dark.matches ? "dark" : "light"];
-    const narrow = node.clientWidth < 560;
-    const font = { family: css("--sans"), size: 13, color: colours.ink };
+    const colours = look.colours();
+    const shades = palette[look.dark.matches ? "dark" : "light"];
     const square = node.classList.contains("square");
     const data = figure.data.map((trace) => square
-      ? { ...trace, colorscale: shades.density.map((colour, i, all) => [i / (all.length - 1), colour]) }
+      ? { ...trace, colorscale: look.colourscale(shades.density) }
       : { ...trace, line: { ...trace.line, color: trace.meta === undefined ? colours.ink : shades.levels[trace.meta % shades.levels.length] } });
-    const layout = {
-      ...figure.layout, font, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      xaxis: axis(figure.layout.xaxis, colours), yaxis: axis(figure.layout.yaxis, colours),
-      margin: { l: 8, r: 12, t: 8, b: 8 }, dragmode: coarse ? false : "zoom",
-      hoverlabel: { bgcolor: colours.paper, bordercolor: colours.rule, font: { ...font, color: colours.ink }, align: "left" },
-    };
+    const layout = look.layout(figure.layout, colours);
     if (square) {
-      const size = data[0].x.length > 40 ? (narrow ? 8 : 10) : narrow ? 9 : 12;
-      for (const side of ["xaxis", "yaxis"]) {
-        Object.assign(layout[side], { showgrid: false, showline: true, mirror: true, tickfont: { size }, nticks: 0 });
-      }
-      layout.xaxis.tickangle = -90;
-      layout.shapes = (figure.layout.shapes ?? []).map((shape) => ({ ...shape, line: { ...shape.line, color: colours.quiet } }));
-      if (narrow) Object.assign(layout.yaxis, { title: { text: "" } });
+      look.square(layout, data[0].x.length, node.clientWidth < 560, colours);
     } else {
       Object.assign(layout.xaxis, { showgrid: false, showline: true });
-      layout.legend = { orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } };
+      layout.legend = look.legend();
       if (node.dataset.figure === "curves_accuracy") layout.yaxis.range = [0, 1];
     }
     return { data, layout };
@@ -52,7 +23,7 @@
 
   function draw(node) {
     const { data, layout } = styled(node, figures[node.dataset.figure]);
-    return Plotly.react(node, data, layout, config);
+    return Plotly.react(node, data, layout, look.config);
   }
 
   function visible() {
@@ -60,37 +31,18 @@
   }
 
   function choose(tab, tabs) {
-    for (const other of tabs) {
-      const chosen = other === tab;
-      other.setAttribute("aria-selected", String(chosen));
-      other.tabIndex = chosen ? 0 : -1;
-      document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
-    }
+    for (const other of tabs) document.getElementById(other.getAttribute("aria-controls")).hidden = other !== tab;
     draw(document.querySelector(`#${tab.getAttribute("aria-controls")} .plot`));
-  }
-
-  function listen(tabs) {
-    const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-    tabs.forEach((tab, index) => {
-      tab.addEventListener("click", () => choose(tab, tabs));
-      tab.addEventListener("keydown", (event) => {
-        if (!(event.key in steps)) return;
-        event.preventDefault();
-        const next = tabs[(index + steps[event.key] + tabs.length) % tabs.length];
-        choose(next, tabs);
-        next.focus();
-      });
-    });
   }
 
   try {
     const tabs = [...document.querySelectorAll('[role="tab"]')];
-    listen(tabs);
+    look.tabs(tabs, (tab) => choose(tab, tabs));
     for (const tab of tabs.slice(1)) document.getElementById(tab.getAttribute("aria-controls")).hidden = true;
     visible().forEach(draw);
-    dark.addEventListener("change", () => visible().forEach(draw));
+    look.dark.addEventListener("change", () => visible().forEach(draw));
   } catch (error) {
-    root.classList.remove("scripted");
+    look.root.classList.remove("scripted");
     for (const panel of document.querySelectorAll(".matrix[hidden]")) panel.hidden = false;
     throw error;
   }

@@ -1,0 +1,154 @@
+"""A study's figures as sentences: one per question, and each says whether it is more than noise."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def answers(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The questions a study asks, in the order a reader wants them, each with its sentence."""
+    if not summary["levels"]:
+        return [{"question": "Nothing to say yet", "text": "No run is finished yet."}]
+    return [{"question": question, "text": text} for question, text in _answers(summary)]
+
+
+def _answers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    leaf = summary["levels"][0]
+    for effect in summary["effects"]:
+        if effect["measure"] == f"accuracy.{leaf}":
+            yield _which(effect, "more accurate"), _accuracy(effect, leaf)
+            if speed := _speed(summary, effect):
+                yield _which(effect, "faster"), speed
+    for gap in summary["interactions"]:
+        if gap["measure"] == f"accuracy.{leaf}":
+            yield f"Does the effect of {gap['axes'][0]} depend on {gap['axes'][1]}?", _interaction(gap, leaf)
+    for extra in summary["extras"]:
+        if extra["measure"] == f"accuracy.{leaf}":
+            yield f"What does {extra['extra']} change?", _extra(extra, leaf)
+    if best := _best_by_validation(summary, leaf):
+        yield "Which does best on the validation images?", best
+    if summary["classes"]:
+        yield f"Is any {leaf} class much worse than others?", _classes(summary, leaf)
+    yield "How large is the noise?", _noise(summary, leaf)
+
+
+def _which(effect: Mapping[str, Any], what: str) -> str:
+    return f"{effect['axis']}: is {effect['first']} or {effect['second']} {what}?"
+
+
+def _accuracy(effect: Mapping[str, Any], leaf: str) -> str:
+    first, second = effect["first"], effect["second"]
+    if effect["is_noise"] is None:
+        return (
+            f"{second} has {_points(effect['mean'])} of {leaf} test accuracy against {first} in the one pair of runs "
+            f"there is, which cannot be told from noise; repeat it with --seeds 3."
+        )
+    if effect["is_noise"]:
+        return (
+            f"{first} and {second} cannot be told apart in {leaf} test accuracy: {_points(effect['mean'])} for "
+            f"{second}{_interval(effect)} is inside the noise."
+        )
+    better, worse = (second, first) if effect["mean"] > 0 else (first, second)
+    return (
+        f"{better} is more accurate than {worse}: {_points(effect['mean'])} of {leaf} test accuracy for "
+        f"{second}{_interval(effect)}, more than noise."
+    )
+
+
+def _speed(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str | None:
+    """By the epoch that first reaches a mark, where every pair of runs reaches it; else by the mean of the curve."""
+    same = [
+        other
+        for other in summary["effects"]
+        if all(other[key] == effect[key] for key in ("axis", "first", "second")) and other["n"] == effect["n"]
+    ]
+    by_measure = {other["measure"]: other for other in same}
+    first, second = effect["first"], effect["second"]
+    for mark in ("70", "60"):
+        if found := by_measure.get(f"epochs_to.{mark}"):
+            amount = f"{abs(found['mean']):.1f} epochs {'later' if found['mean'] > 0 else 'sooner'}"
+            said = f"{second} reaches {mark} % validation accuracy {amount} than {first}"
+            return f"{said}{_interval(found, 1, 'epochs')}: {_verdict(found)}."
+    if not (found := by_measure.get("mean_validation")):
+        return None
+    higher = "higher" if found["mean"] > 0 else "lower"
+    return (
+        f"Averaged over all epochs, the validation accuracy of {second} is {_points(abs(found['mean']), sign='')} "
+        f"{higher} than that of {first}{_interval(found)}: {_verdict(found)}."
+    )
+
+
+def _interaction(gap: Mapping[str, Any], leaf: str) -> str:
+    (_, second), (_, two) = gap["choices"]
+    return (
+        f"With {two}, the gain of {second} in {leaf} test accuracy changes by {_points(gap['mean'])}"
+        f"{_interval(gap)}: {_verdict(gap)}."
+    )
+
+
+def _extra(extra: Mapping[str, Any], leaf: str) -> str:
+    runs = "the run" if extra["n"] == 1 else f"the {extra['n']} runs"
+    return (
+        f"{extra['extra']}: {_points(extra['mean'])} of {leaf} test accuracy against {runs} it departs from"
+        f"{_interval(extra)}: {_verdict(extra)}."
+    )
+
+
+def _verdict(judged: Mapping[str, Any]) -> str:
+    return {None: "one pair, which cannot be told from noise", True: "inside the noise", False: "more than noise"}[
+        judged["is_noise"]
+    ]
+
+
+def _best_by_validation(summary: Mapping[str, Any], leaf: str) -> str | None:
+    """Only where validation images are not the test images."""
+    rows = [row for row in summary["cells"] if row["figures"]]
+    if "official" in summary["splits"] or len(summary["splits"]) > 1 or len(rows) < 2:
+        return None
+    best = sorted(rows, key=lambda row: -row["figures"]["validation_accuracy"])[:3]
+    said = ", ".join(f"{row['name']} ({100 * row['figures']['validation_accuracy']:.2f} %)" for row in best)
+    return f"At the last epoch, by {leaf} accuracy on the validation images, which are no test images: {said}."
+
+
+def _classes(summary: Mapping[str, Any], leaf: str) -> str:
+    """Outliers by Tukey's fence: below the lower quartile by more than 1.5 times the distance of the quartiles.
+
+    Source: Tukey 1977, Exploratory Data Analysis, section 2D.
+    """
+    spread = summary["classes"]
+    shares = np.array(spread["accuracy"])
+    low, high = np.percentile(shares, [25, 75])
+    worst = int(shares.argmin())
+    names = [name.replace("_", " ") for name in spread["names"] or (f"class {i}" for i in range(len(shares)))]
+    outside = [names[i] for i in np.argsort(shares) if shares[i] < low - 1.5 * (high - low)]
+    verdict = f"far below the others are {', '.join(outside)}" if outside else "none lies far below the others"
+    return (
+        f"Over {spread['runs']} runs, {names[worst]} is recognised worst, {100 * shares[worst]:.1f} % "
+        f"against a mean of {100 * shares.mean():.1f} %; half of the classes lie between {100 * low:.1f} and "
+        f"{100 * high:.1f} %, and {verdict} (Tukey's fence)."
+    )
+
+
+def _noise(summary: Mapping[str, Any], leaf: str) -> str:
+    noise = summary["noise"].get(f"accuracy.{leaf}")
+    if noise is None:
+        return f"The runs do not tell how much {leaf} test accuracy varies by chance; repeat them with --seeds 3."
+    source = "between seeds" if noise["source"] == "seeds" else "left over by the additive model of the axes"
+    return (
+        f"One run's {leaf} test accuracy has a standard deviation of {100 * noise['deviation']:.2f} points, {source} "
+        f"({noise['degrees']} degrees of freedom)."
+    )
+
+
+def _points(share: float, *, sign: str = "+") -> str:
+    return f"{100 * share:{sign}.2f} points"
+
+
+def _interval(judged: Mapping[str, Any], scale: float = 100, unit: str = "points") -> str:
+    if judged["low"] is None:
+        return ""
+    by = {"pairs": f"{judged['n']} pairs of runs", "seeds": "noise between seeds", "residual": "residual noise"}
+    digits = 2 if scale == 100 else 1
+    low, high = (f"{scale * judged[end]:+.{digits}f}" for end in ("low", "high"))
+    return f" (95 % interval {low} to {high} {unit}, {by[judged['by']]})"

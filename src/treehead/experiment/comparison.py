@@ -1,0 +1,66 @@
+"""Two evaluated runs on the same test images, compared from their files: no data set, no network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from treehead.config import RunConfig, read_config
+from treehead.decode import decode
+from treehead.hierarchy.tree import LabelTree
+from treehead.metrics.paired import Comparison, Measure, mcnemar, measures, paired_differences
+from treehead.runfiles import RunFolder
+from treehead.types import Array, UserError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Predictions:
+    config: RunConfig
+    metrics: dict[str, Any]
+    tree: LabelTree
+    labels: Array
+    answers: Array
+    measures: dict[str, Measure]
+
+
+def compare(first: Path, second: Path) -> Comparison:
+    """Compare two runs as they were evaluated, image by image.
+
+    Raises: UserError: a run is not evaluated, or the two have other trees or other test images.
+    """
+    one, two = _read(first), _read(second)
+    if one.tree != two.tree:
+        raise UserError(
+            f"{first} answers on the tree {one.tree.name}, {second} on {two.tree.name}: severities on different "
+            f"trees are not comparable"
+        )
+    if one.config.data.name != two.config.data.name or not np.array_equal(one.labels, two.labels):
+        raise UserError(f"{first} and {second} were not tested on the same images, so they cannot be paired")
+    if "all" in (one.config.data.pool, two.config.data.pool) and _drawn(one.config) != _drawn(two.config):
+        raise UserError(f"{first} and {second} drew their test images apart (data.pool = all); use one seed and split")
+    right = [predictions.labels == predictions.answers for predictions in (one, two)]
+    tests = {level: mcnemar(right[0][:, i], right[1][:, i]) for i, level in enumerate(one.tree.levels)}
+    return Comparison(len(one.labels), paired_differences(one.measures, two.measures), tests)
+
+
+def _drawn(config: RunConfig) -> tuple[object, ...]:
+    return config.data.pool, config.data.split, config.seed
+
+
+def _read(root: Path) -> _Predictions:
+    folder = RunFolder(root).checked()
+    config, metrics = read_config(folder.read_text(folder.config)), folder.read_json(folder.metrics)
+    tree = LabelTree.from_json(folder.read_json(folder.tree))
+    stored = folder.read_arrays(folder.predictions)
+    try:
+        probabilities = [stored[f"probabilities_{level}"].astype(np.float64) for level in tree.levels]
+        labels, answers = stored["labels"].astype(np.int64), stored["answers"].astype(np.int64)
+        kind = metrics["decode"]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{root} has damaged predictions ({error}); treehead evaluate {root} writes them anew"
+        ) from None
+    scores = decode(kind, probabilities, tree).leaf_scores
+    found = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
+    return _Predictions(config, metrics, tree, labels, answers, found)

@@ -1,0 +1,111 @@
+"""The built-in studies, and where a study comes from: a name, a TOML file, or the folder of one begun."""
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from treehead.config import changed
+from treehead.experiment.grid import Axis, Extra, Study, axis, default_compare, read_study
+from treehead.recipes import recipe
+from treehead.runfiles import StudyFolder
+from treehead.types import UserError
+
+ACTIVATIONS = Axis(
+    "activation",
+    {"relu": {"network.activation.kind": "relu"}, "leaky_relu": {"network.activation.kind": "leaky_relu"}},
+)
+
+
+def _optimizer(kind: str, learning_rate: float) -> dict[str, object]:
+    return {"optimizer.kind": kind, "optimizer.learning_rate": learning_rate}
+
+
+ADAM_RATE, SGD_RATE, NO_NORM_RATE = 2.4e-2, 0.2, 4e-4
+"""Peak learning rates on CIFAR-100: the recipe's, the default of SGD, and Adam's without batch normalisation; `rates`
+compares them with others."""
+
+
+def reference() -> Study:
+    """Adam and SGD, ReLU and Leaky ReLU, 80:20 and 90:10 on CIFAR-100, 50 epochs each, and two ablations."""
+    optimizers = Axis("optimizer", {"adam": _optimizer("adam", ADAM_RATE), "sgd": _optimizer("sgd", SGD_RATE)})
+    axes = (optimizers, ACTIVATIONS, axis("data.split", ["80:20", "90:10"]))
+    like = {"optimizer": "adam", "activation": "relu", "data.split": "90:10"}
+    return Study(
+        "reference",
+        "Which optimizer, which activation, which split, and do batch normalisation and dropout help? The learning "
+        f"rates (adam {ADAM_RATE:g}, sgd {SGD_RATE:g}) are compared with others, on validation images alone, by "
+        f"`treehead study rates`; so is that of the run without batch normalisation, {NO_NORM_RATE:g}.",
+        changed(recipe("cifar100"), {"train.epochs": 50, "network.dropout": 0.0}),
+        axes,
+        default_compare(axes),
+        (
+            Extra("no-norm", like, {"network.norm": "none", "optimizer.learning_rate": NO_NORM_RATE}),
+            Extra("dropout", like, {"network.dropout": 0.1}),
+        ),
+    )
+
+
+def rates() -> Study:
+    """The learning rate of each optimizer, and without norms, by CIFAR-100's validation images, 10 epochs each."""
+    tried = {"adam": (6e-3, 1.2e-2, 2.4e-2, 4.8e-2), "sgd": (0.05, 0.1, 0.2, 0.4)}
+    choices = {f"{kind}-{rate:g}": _optimizer(kind, rate) for kind, some in tried.items() for rate in some}
+    for rate in (1e-4, NO_NORM_RATE, 1.6e-3):
+        choices[f"adam-no-norm-{rate:g}"] = _optimizer("adam", rate) | {"network.norm": "none"}
+    return Study(
+        "rates",
+        "The learning rate of each optimizer: the best validation accuracy after 10 epochs on a 90:10 split. The test "
+        "images choose nothing.",
+        changed(recipe("cifar100"), {"train.epochs": 10, "data.split": "90:10"}),
+        (Axis("rate", choices),),
+        (),
+    )
+
+
+def shapes() -> Study:
+    """A small study of the embedded shapes, two seeds each: minutes on a laptop, to see how a study goes."""
+    optimizers = Axis("optimizer", {"adam": _optimizer("adam", 3e-3), "sgd": _optimizer("sgd", 0.1)})
+    axes = (optimizers, ACTIVATIONS, axis("seed", [0, 1]))
+    like = {"optimizer": "adam", "activation": "relu"}
+    return Study(
+        "shapes",
+        "How a study goes, on the embedded shapes and a very small network. Its learning rates were not tuned.",
+        changed(
+            recipe("shapes"),
+            {
+                "data.split": "90:10",
+                "network.stages": [{"width": 16}, {"width": 24}, {"width": 32}],
+                "network.dropout": 0.1,
+                "train.epochs": 4,
+            },
+        ),
+        axes,
+        default_compare(axes),
+        (
+            Extra("no-norm", like, {"network.norm": "none", "optimizer.learning_rate": 3e-4}),
+            Extra("no-dropout", like, {"network.dropout": 0.0}),
+        ),
+    )
+
+
+STUDIES: dict[str, Callable[[], Study]] = {"reference": reference, "rates": rates, "shapes": shapes}
+
+
+def study_of(word: str) -> tuple[Study, Path]:
+    """The study that `word` names, and the folder it belongs in unless another is asked for.
+
+    Raises: UserError: there is no such study, file or folder.
+    """
+    path = Path(word)
+    if (written := StudyFolder(path).study).exists():
+        return read_study(written.read_text(encoding="utf-8"), str(written)), path
+    if word.endswith(".toml"):
+        try:
+            study = read_study(path.read_text(encoding="utf-8"), word)
+        except OSError as error:
+            raise UserError(f"cannot read {word}: {error.strerror}") from None
+        return study, Path("studies") / study.name
+    if word not in STUDIES:
+        nearest = difflib.get_close_matches(word, STUDIES, n=1, cutoff=0.4)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(STUDIES)}, or name a TOML file"
+        raise UserError(f"there is no study {word!r}; {hint}")
+    return STUDIES[word](), Path("studies") / word

@@ -1,0 +1,93 @@
+"""Mean and interval of a few differences between runs, where the normal distribution would promise too much."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import atan, cos, pi, sin, sqrt
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over n differences; low and high are None where they cannot be told (a single difference)."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+    @property
+    def is_noise(self) -> bool | None:
+        """Whether the interval holds 0; None where there is no interval."""
+        return None if self.low is None or self.high is None else self.low <= 0 <= self.high
+
+
+def t_interval(differences: Sequence[float], *, confidence: float = 0.95) -> Interval:
+    """The interval of the mean of paired differences.
+
+        mean -+ t(n - 1) * s / sqrt(n)          s: their standard deviation, dividing by n - 1
+
+    Conventions: needs two differences; one gives a mean without an interval.
+    Raises: ValueError: no difference at all.
+    Source: Student 1908, Biometrika 6(1); for pairs of runs: Box, Hunter & Hunter 2005, section 3.2.
+    """
+    if not len(differences):
+        raise ValueError("no difference to take the mean of")
+    mean, n = float(np.mean(differences)), len(differences)
+    if n == 1:
+        return Interval(mean, None, None, 1)
+    half = t_quantile((1 + confidence) / 2, n - 1) * float(np.std(differences, ddof=1)) / sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def known_noise_interval(
+    differences: Sequence[float], *, deviation: float, degrees: int, confidence: float = 0.95
+) -> Interval:
+    """The interval of a mean of differences of two runs, where the noise of one run is known from elsewhere.
+
+        mean -+ t(degrees) * deviation * sqrt(2 / n)
+
+    Conventions: deviation is the standard deviation of one run, estimated with `degrees` degrees of freedom.
+    Source: Box, Hunter & Hunter 2005, Statistics for Experimenters, section 3.3 (pooled estimate).
+    """
+    mean, n = float(np.mean(differences)), len(differences)
+    half = t_quantile((1 + confidence) / 2, degrees) * deviation * sqrt(2 / n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def t_quantile(probability: float, degrees: int) -> float:
+    """The t below which Student's distribution lies with this probability, by bisection to 1e-10.
+
+    Raises: ValueError: probability outside (0, 1), or no degree of freedom.
+    """
+    if not 0 < probability < 1 or degrees < 1:
+        raise ValueError(f"no t for probability {probability} and {degrees} degrees of freedom")
+    low, high = -1.0, 1.0
+    while t_distribution(low, degrees) > probability:
+        low *= 2
+    while t_distribution(high, degrees) < probability:
+        high *= 2
+    while high - low > 1e-10 * max(1.0, abs(low)):
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_distribution(middle, degrees) < probability else (low, middle)
+    return (low + high) / 2
+
+
+def t_distribution(t: float, degrees: int) -> float:
+    """The probability that Student's t lies below `t`, a finite sum for whole degrees of freedom.
+
+    Source: Abramowitz & Stegun 1964, eq. 26.7.3 (odd) and 26.7.4 (even): A(t|v) = P(|T| < t).
+    """
+    angle = atan(t / sqrt(degrees))
+    term, total = (cos(angle), 0.0) if degrees % 2 else (1.0, 1.0)
+    if degrees % 2:
+        for k in range(1, degrees - 1, 2):
+            total += term
+            term *= cos(angle) ** 2 * (k + 1) / (k + 2)
+        inside = 2 / pi * (angle + sin(angle) * total)
+    else:
+        for k in range(1, degrees - 1, 2):
+            term *= cos(angle) ** 2 * k / (k + 1)
+            total += term
+        inside = sin(angle) * total
+    return (1 + inside) / 2

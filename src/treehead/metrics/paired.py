@@ -1,0 +1,172 @@
+"""Two sets of predictions on the same test images: what differs, and whether it is more than the luck of the images.
+
+Axes: N images, R resamples, C columns of a measure. Fractions are in [0, 1].
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+
+from treehead.hierarchy.tree import LabelTree
+from treehead.metrics import flat, hierarchical
+from treehead.metrics.summary import HD_KS
+from treehead.types import Array, UserError
+
+BLOCK = 100
+"""Resamples that are held in memory at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measure:
+    """A metric as a function of means over the images, so that it can be taken of any resample of them.
+
+    Shapes: columns: (N, C), what every image adds; value: (R, C) means -> (R,) metrics.
+    """
+
+    columns: Array
+    value: Callable[[Array], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One metric of both, and `second - first` with its interval."""
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the interval holds 0: the images alone could have made this difference."""
+        return self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """How many images only the first, and only the second, got right; p is two-sided."""
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs on the same images. `differences` are second minus first; a McNemar test per level, leaves first."""
+
+    images: int
+    differences: list[Difference]
+    mcnemar: dict[str, McNemar]
+
+
+def measures(
+    tree: LabelTree, *, labels: Array, answers: Array, probabilities: list[Array], leaf_scores: Array
+) -> dict[str, Measure]:
+    """Every metric of `metrics.summary.summarise`, image by image, by the name it has there.
+
+    Shapes: labels, answers: (N, L) class ids; probabilities: per level (N, K_l); leaf_scores: (N, K).
+    Conventions: severity counts are told as shares of all images; mistake severity is 0 where no mistake was made.
+    """
+    rows = np.arange(len(labels))
+    found: dict[str, Measure] = {}
+    for i, level in enumerate(tree.levels):
+        truth, shares = labels[:, i], probabilities[i]
+        best = flat.ranked(shares, min(5, shares.shape[1]))
+        found[f"accuracy.{level}"] = _mean(answers[:, i] == truth)
+        found[f"top5.{level}"] = _mean((best == truth[:, None]).any(axis=1))
+        found[f"loss.{level}"] = _mean(-np.log(np.maximum(shares[rows, truth], flat.SMALLEST)))
+        found[f"calibration_error.{level}"] = Measure(
+            flat.calibration_gaps(truth, shares), lambda means: np.abs(means).sum(axis=1)
+        )
+    severity = hierarchical.severities(tree.heights, labels[:, 0], answers[:, 0])
+    for height in range(len(tree.levels) + 1):
+        found[f"severity_{height}"] = _mean(severity == height)
+    found["mistake_severity"] = Measure(
+        np.stack([severity, severity > 0], axis=1).astype(np.float64),
+        lambda means: np.where(means[:, 1] > 0, means[:, 0] / np.maximum(means[:, 1], 1 / len(labels)), 0.0),
+    )
+    for k in (k for k in HD_KS if k <= tree.num_leaves):
+        found[f"hd.{k}"] = _mean(tree.heights[labels[:, :1], flat.ranked(leaf_scores, k)].mean(axis=1))
+    found["full_path_accuracy"] = _mean((labels == answers).all(axis=1))
+    found["tree_inconsistency"] = _mean((answers != tree.ancestors[:, answers[:, 0]].T).any(axis=1))
+    return found
+
+
+def _mean(per_image: Array) -> Measure:
+    return Measure(per_image.astype(np.float64)[:, None], lambda means: means[:, 0])
+
+
+def paired_differences(
+    first: Mapping[str, Measure],
+    second: Mapping[str, Measure],
+    *,
+    confidence: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> list[Difference]:
+    """Every metric of both and its difference, with a bootstrap interval over the test images.
+
+    Conventions: N images are drawn with replacement num_resamples times, the same ones for both (that is what makes
+        it paired); the interval runs between the percentiles (1 -+ confidence) / 2 of the resampled differences. It
+        speaks of these two trained networks on other images like these, not of training them again.
+    Raises: UserError: the two do not measure the same things on equally many images.
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, sections 8.3 and 13.3 (percentile interval).
+    """
+    if first.keys() != second.keys():
+        raise UserError("the two runs measure different things, so they cannot be compared")
+    columns = [np.concatenate([m.columns for m in side.values()], axis=1) for side in (first, second)]
+    if len(columns[0]) != len(columns[1]):
+        raise UserError(f"{len(columns[0])} images cannot be paired with {len(columns[1])}")
+    rng = np.random.default_rng(seed)
+    whole = np.full((1, len(columns[0])), 1 / len(columns[0]))
+    points = [_values(side, whole @ table) for side, table in zip((first, second), columns, strict=True)]
+    resampled = []
+    for start in range(0, num_resamples, BLOCK):
+        shares = _draws(rng, min(BLOCK, num_resamples - start), len(whole[0]))
+        one, two = (_values(side, shares @ table) for side, table in zip((first, second), columns, strict=True))
+        resampled.append(two - one)
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(np.concatenate(resampled), [tail, 100 - tail], axis=0)
+    return [
+        Difference(name, float(a), float(b), float(b - a), float(lowest), float(highest))
+        for name, a, b, lowest, highest in zip(first, points[0][0], points[1][0], low, high, strict=True)
+    ]
+
+
+def _draws(rng: np.random.Generator, number: int, num_images: int) -> Array:
+    """How large a share of each resample every image is. Returns: (number, N), rows sum to 1."""
+    drawn = rng.integers(num_images, size=(number, num_images)) + num_images * np.arange(number)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=number * num_images)
+    return counts.reshape(number, num_images) / num_images
+
+
+def _values(side: Mapping[str, Measure], means: Array) -> Array:
+    """Shapes: means: (R, all columns side by side); returns (R, metrics)."""
+    values, start = [], 0
+    for measure in side.values():
+        stop = start + measure.columns.shape[1]
+        values.append(measure.value(means[:, start:stop]))
+        start = stop
+    return np.stack(values, axis=1)
+
+
+def mcnemar(first_right: Array, second_right: Array) -> McNemar:
+    """Whether two classifiers are equally often right on the same images.
+
+        p = min(1, 2 * sum_{k <= min(b, c)} C(b + c, k) / 2^(b + c))
+
+    Shapes: first_right, second_right: (N,) bool.
+    Conventions: b and c are the images that one alone got right; the exact binomial test, computed in whole numbers,
+        not its chi-square approximation. p = 1 where the two never disagree.
+    Source: McNemar 1947, Psychometrika 12(2); for classifiers: Dietterich 1998, Neural Computation 10(7).
+    """
+    only_first = int((first_right & ~second_right).sum())
+    only_second = int((second_right & ~first_right).sum())
+    disagreements = only_first + only_second
+    tail = sum(comb(disagreements, k) for k in range(min(only_first, only_second) + 1))
+    return McNemar(only_first, only_second, min(1.0, 2 * tail / 2**disagreements))

@@ -1,0 +1,204 @@
+"""A study as a whole: skipping, resuming, failing; with made-up runs where the running is meant, and real ones once."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import make_run_folder
+from treehead.config import read_config, write_config
+from treehead.experiment.grid import Study, cells, with_changes
+from treehead.experiment.studies import shapes
+from treehead.experiment.study import CellState, run_study
+from treehead.experiment.summary import write_summary
+from treehead.runfiles import RunFolder, StudyFolder, write_json, write_text
+from treehead.types import UserError
+
+QUICK = ["train.epochs=1", "train.batch_size=256", "network.stages=[{width=6},{width=8}]"]
+NARROW = ["--only", "activation=relu", "--only", "seed=0", "--only", "extra=none"]
+
+
+class Quiet:
+    def show(self, states: object, seconds_left: object) -> None: ...
+
+
+class Ended:
+    """A process that has ended with `code`."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.code = code
+        self.signals: list[int] = []
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def send_signal(self, sig: int, /) -> None:
+        self.signals.append(sig)
+
+    def kill(self) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        return self.code
+
+
+def made_up_run(words: list[str], log: Path, place: int) -> Ended:
+    """Leave behind what a finished training of the asked config would."""
+    if words[0] == "resume":
+        root = Path(words[1])
+        text = (root / "config.toml").read_text()
+    else:
+        root, text = Path(words[3]), Path(words[1]).read_text()
+    make_run_folder(root, epochs=read_config(text).train.epochs, images=240)
+    (root / "config.toml").write_text(text)
+    return Ended()
+
+
+def run(study: Study, root: Path, launch: Callable[..., Any] = made_up_run, **choices: Any) -> list[CellState]:
+    choices = {"cells": cells(study), "jobs": 2, "board": Quiet(), "poll_seconds": 0.0} | choices
+    return run_study(study, root, launch=launch, **choices)
+
+
+def test_finished_runs_are_skipped_and_stopped_ones_resumed(tmp_path: Path) -> None:
+    study, folder = shapes(), StudyFolder(tmp_path)
+    first, second = cells(study)[:2]
+    make_run_folder(folder.run(first.name).root, epochs=4)
+    write_text(folder.run(first.name).config, write_config(first.config))
+    make_run_folder(folder.run(second.name).root, epochs=4, finished=False)
+    write_text(folder.run(second.name).config, write_config(second.config))
+    told: list[list[str]] = []
+
+    def launch(words: list[str], log: Path, place: int) -> Ended:
+        told.append(words)
+        return made_up_run(words, log, place)
+
+    states = run(study, tmp_path, launch)
+    assert {state.state for state in states} == {"finished"}
+    assert [words[0] for words in told] == ["resume", *["train"] * 10]
+    assert told[0][1] == str(folder.run(second.name).root)
+    told.clear()
+    run(study, tmp_path, launch)
+    assert told == []
+
+
+def test_a_failed_run_stops_no_other_and_is_tried_again(tmp_path: Path) -> None:
+    study = shapes()
+    bad = cells(study)[0].name
+
+    def launch(words: list[str], log: Path, place: int) -> Ended:
+        if Path(words[-1]).name != bad:
+            return made_up_run(words, log, place)
+        write_text(log, "epoch 1\ntreehead: the loss became nan\n")
+        return Ended(1)
+
+    states = run(study, tmp_path, launch)
+    assert [state.state for state in states] == ["failed", *["finished"] * 11]
+    assert states[0].failure == "the loss became nan"
+    assert write_summary(tmp_path)["cells"][0]["failure"] == "the loss became nan"
+    assert {state.state for state in run(study, tmp_path)} == {"finished"}
+    assert write_summary(tmp_path)["cells"][0]["failure"] is None
+
+
+def test_a_run_that_was_killed_says_so(tmp_path: Path) -> None:
+    study = shapes()
+    states = run(study, tmp_path, lambda *_: Ended(-9), cells=cells(study)[:1])
+    assert "ended by signal 9" in str(states[0].failure)
+
+
+def test_stopping_passes_the_signal_on(tmp_path: Path) -> None:
+    begun: list[Ended] = []
+
+    def launch(words: list[str], log: Path, place: int) -> Ended:
+        begun.append(Ended())
+        return begun[-1]
+
+    class Impatient:
+        def show(self, states: object, seconds_left: object) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(shapes(), tmp_path, launch, board=Impatient())
+    assert [process.signals for process in begun] == [[signal.SIGINT]] * 2
+    assert {state.state for state in run(shapes(), tmp_path)} == {"finished"}
+
+
+def test_another_config_in_the_folder_is_refused(tmp_path: Path) -> None:
+    run(shapes(), tmp_path)
+    with pytest.raises(UserError, match=r"begun with train\.epochs = 4, now it is 9; .* --out"):
+        run(with_changes(shapes(), {"train.epochs": 9}), tmp_path)
+    run(with_changes(shapes(), {"engine.threads": 1}), tmp_path)
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    def launch(words: list[str], log: Path, place: int) -> Ended:
+        with pytest.raises(UserError, match="a study is at work in"):
+            run(shapes(), tmp_path)
+        return made_up_run(words, log, place)
+
+    run(shapes(), tmp_path, launch, cells=cells(shapes())[:1])
+
+
+def test_the_summary_tells_every_cell(tmp_path: Path) -> None:
+    run(shapes(), tmp_path)
+    summary = write_summary(tmp_path)
+    assert len(summary["cells"]) == 12
+    row = summary["cells"][0]
+    metrics = json.loads(StudyFolder(tmp_path).run(row["name"]).metrics.read_text())
+    assert row["figures"]["accuracy"] == metrics["accuracy"]
+    assert row["figures"]["minutes"] == pytest.approx(4 * 61 / 60)
+    text = (tmp_path / "summary.md").read_text()
+    assert text.count("\n| ") == 13  # a rule and twelve cells; the head has no line before it
+    assert len(summary["answers"]) >= 6
+
+
+def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no study\.toml"):
+        write_summary(tmp_path)
+    write_json(tmp_path / "x.json", {})
+    with pytest.raises(UserError, match=r"holds no failures\.json"):
+        StudyFolder(tmp_path).read_json(StudyFolder(tmp_path).failures)
+
+
+def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "treehead", *words]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.slow
+def test_a_real_study_from_the_command_line(tmp_path: Path) -> None:
+    said = command("study", "shapes", *QUICK, *NARROW, "--jobs", "2", "--out", "s", folder=tmp_path)
+    assert said.returncode == 0, said.stderr + said.stdout
+    assert "2 of 2 finished" in said.stdout
+    assert "optimizer: is adam or sgd more accurate?" in said.stdout
+    for name in ("adam-relu-seed0", "sgd-relu-seed0"):
+        assert (tmp_path / "s" / "runs" / name / "report.html").exists()
+    again = command("study", "s", *NARROW, "--list", folder=tmp_path)
+    assert again.returncode == 0
+    assert again.stdout.count("finished") == 3
+    other = command("study", "shapes", "train.epochs=2", *NARROW, "--out", "s", folder=tmp_path)
+    assert other.returncode == 2
+    assert "was begun with" in other.stderr
+
+
+@pytest.mark.slow
+def test_a_real_study_stopped_goes_on(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "treehead", "study", "shapes", "train.epochs=200", *QUICK[1:], *NARROW]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        history = tmp_path / "studies" / "shapes" / "runs" / "adam-relu-seed0" / "history.jsonl"
+        deadline = time.monotonic() + 120
+        while not history.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=90)
+    assert process.returncode == 130
+    assert "go on with: treehead study studies/shapes" in errors
+    assert "Traceback" not in errors
+    done = len(RunFolder(history.parent).read_history())
+    listed = command("study", "studies/shapes", "--list", folder=tmp_path).stdout
+    assert f"{done}/200" in listed
+    assert "stopped" in listed

@@ -1,0 +1,121 @@
+"""What a study concludes, against differences worked out by hand."""
+
+from math import sqrt
+from typing import Any
+
+import pytest
+
+from treehead.config import RunConfig
+from treehead.experiment.answers import answers
+from treehead.experiment.grid import Axis, Cell, Extra, Study, axis, cells, default_compare
+from treehead.experiment.study import CellState, seconds_left
+from treehead.experiment.summary import as_markdown, first_epoch, noise_of, summarise_study
+
+OPTIMIZERS = Axis("optimizer", {"adam": {"optimizer.kind": "adam"}, "sgd": {"optimizer.kind": "sgd"}})
+SPLITS = axis("data.split", ["80:20", "90:10"])
+AXES = (OPTIMIZERS, SPLITS)
+EXTRA = Extra("no-norm", {"optimizer": "adam", "data.split": "80:20"}, {"network.norm": "none"})
+STUDY = Study("s", "", RunConfig(), AXES, default_compare(AXES), (EXTRA,))
+
+
+def finished(cell: Cell, accuracy: float, *, reach: float = 0.75) -> CellState:
+    """A run whose validation accuracy climbs in a line to `reach` over ten epochs."""
+
+    def record(epoch: int) -> dict[str, Any]:
+        figures = {"loss": 1.0 / epoch, "losses": {"fine": 1.0}, "accuracy": {"fine": reach * epoch / 10}}
+        return {"epoch": epoch, "seconds": 6.0, "train": figures, "validation": figures}
+
+    history = [record(epoch) for epoch in range(1, 11)]
+    metrics = {"levels": ["fine"], "tree": "t", "accuracy": {"fine": accuracy}, "confusion": {"fine": [[3, 1], [0, 4]]}}
+    return CellState(cell, "finished", 10, 6.0, history, metrics, None)
+
+
+def waiting(cell: Cell) -> CellState:
+    return CellState(cell, "waiting", 0, None, [], None, None)
+
+
+def test_main_effect_and_interaction_by_hand() -> None:
+    """adam 0.70, 0.72; sgd 0.71, 0.75: sgd gains 0.01 and 0.03, mean 0.02, deviation 0.01 * sqrt(2)."""
+    values = dict(zip([cell.name for cell in cells(STUDY)], [0.70, 0.72, 0.71, 0.75, 0.60], strict=True))
+    summary = summarise_study(STUDY, [finished(cell, values[cell.name]) for cell in cells(STUDY)])
+    effect = next(e for e in summary["effects"] if e["measure"] == "accuracy.fine" and e["axis"] == "optimizer")
+    assert (effect["mean"], effect["n"]) == (pytest.approx(0.02), 2)
+    half = 12.7062 * 0.01 * sqrt(2) / sqrt(2)
+    assert (effect["low"], effect["high"]) == (
+        pytest.approx(0.02 - half, abs=1e-5),
+        pytest.approx(0.02 + half, abs=1e-5),
+    )
+    assert effect["is_noise"]
+    (gap,) = [g for g in summary["interactions"] if g["measure"] == "accuracy.fine"]
+    assert gap["mean"] == pytest.approx(0.02)
+    assert gap["low"] is None
+    texts = " ".join(answer["text"] for answer in summary["answers"])
+    assert "adam and sgd cannot be told apart in fine test accuracy: +2.00 points for sgd" in texts
+    assert "inside the noise" in texts
+
+
+def test_the_extra_is_judged_by_the_residual_noise() -> None:
+    """The additive fit of 0.70, 0.72, 0.71, 0.75 leaves 0.005 in each cell: one degree, deviation 0.01."""
+    values = dict(zip([cell.name for cell in cells(STUDY)], [0.70, 0.72, 0.71, 0.75, 0.60], strict=True))
+    noise = noise_of([cell for cell in cells(STUDY) if cell.extra is None], values)
+    assert noise is not None
+    assert (noise.deviation, noise.degrees, noise.source) == (pytest.approx(0.01), 1, "residual")
+    summary = summarise_study(STUDY, [finished(cell, values[cell.name]) for cell in cells(STUDY)])
+    extra = next(e for e in summary["extras"] if e["measure"] == "accuracy.fine")
+    assert extra["mean"] == pytest.approx(-0.10)
+    assert extra["high"] == pytest.approx(-0.10 + 12.7062 * 0.01 * sqrt(2), abs=1e-5)
+
+
+def test_repeated_seeds_are_the_noise() -> None:
+    """Two cells of two seeds, 0.70 and 0.72 in each: squares 2 * 2 * 0.0001, two degrees."""
+    axes = (OPTIMIZERS, axis("seed", [0, 1]))
+    study = Study("s", "", RunConfig(), axes, default_compare(axes))
+    values = dict(zip([cell.name for cell in cells(study)], [0.70, 0.72, 0.80, 0.82], strict=True))
+    noise = noise_of(cells(study), values)
+    assert noise is not None
+    assert (noise.deviation, noise.degrees, noise.source) == (pytest.approx(sqrt(0.0002)), 2, "seeds")
+    summary = summarise_study(study, [finished(cell, values[cell.name]) for cell in cells(study)])
+    (effect,) = [e for e in summary["effects"] if e["measure"] == "accuracy.fine"]
+    assert (effect["mean"], effect["is_noise"]) == (pytest.approx(0.1), False)
+    assert any(a["text"].startswith("sgd is more accurate than adam: +10.00 points") for a in summary["answers"])
+
+
+def test_one_pair_is_said_to_tell_nothing() -> None:
+    study = Study("s", "", RunConfig(), (OPTIMIZERS,), default_compare((OPTIMIZERS,)))
+    summary = summarise_study(study, [finished(cell, 0.7) for cell in cells(study)])
+    assert "cannot be told from noise; repeat it with --seeds 3" in summary["answers"][0]["text"]
+
+
+def test_the_faster_one_is_told_by_its_first_epoch_at_the_mark() -> None:
+    """reach 0.75: 60 % at epoch 8; reach 1.0: at epoch 6. 70 %: 10 and 7."""
+    study = Study("s", "", RunConfig(), (OPTIMIZERS,), default_compare((OPTIMIZERS,)))
+    adam, sgd = cells(study)
+    summary = summarise_study(study, [finished(adam, 0.7), finished(sgd, 0.7, reach=1.0)])
+    assert summary["answers"][1]["text"].startswith("sgd reaches 70 % validation accuracy 3.0 epochs sooner than adam")
+    slow = summarise_study(study, [finished(adam, 0.7, reach=0.5), finished(sgd, 0.7)])
+    assert (
+        "Averaged over all epochs, the validation accuracy of sgd is 13.75 points higher" in slow["answers"][1]["text"]
+    )
+
+
+def test_first_epoch_at_a_mark() -> None:
+    assert first_epoch([0.1, 0.6, 0.5, 0.7], 0.6) == 2
+    assert first_epoch([0.1], 0.6) is None
+
+
+def test_an_unfinished_study_is_summed_up_too() -> None:
+    states = [finished(cells(STUDY)[0], 0.7), *map(waiting, cells(STUDY)[1:])]
+    summary = summarise_study(STUDY, states)
+    assert summary["effects"] == []
+    text = as_markdown(summary)
+    assert "| adam | 80:20 |  | 70.00 % |" in text
+    assert text.count("waiting") == 4
+    nothing = summarise_study(STUDY, [waiting(cell) for cell in cells(STUDY)])
+    assert answers(nothing)[0]["text"] == "No run is finished yet."
+
+
+def test_time_left_is_the_epochs_to_come_at_the_known_pace() -> None:
+    """4 waiting runs of 50 epochs at 6 seconds, two at a time."""
+    states = [finished(cells(STUDY)[0], 0.7), *map(waiting, cells(STUDY)[1:])]
+    assert seconds_left(states, 2) == 4 * 50 * 6 / 2
+    assert seconds_left(states[1:], 2) is None
