@@ -98,15 +98,20 @@ def resume(run: RunPath) -> None:
 def evaluate(
     run: RunPath,
     words: Annotated[list[str] | None, typer.Argument(metavar="[decode=KIND]")] = None,
+    decoders: Annotated[bool, typer.Option("--decoders", help="Print a table of every decode, side by side.")] = False,
 ) -> None:
     """Write every metric, on the test images, and print the main ones."""
     from treehead.experiment import runner
+    from treehead.progress import decoder_lines
 
     changes = _changes(words or [])
     if unknown := changes.keys() - {"decode"}:
         raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
     decode = str(changes["decode"]) if "decode" in changes else None
-    _print_metrics(runner.evaluate(run, load=_loader(), decode_kind=decode).metrics)
+    metrics = runner.evaluate(run, load=_loader(), decode_kind=decode).metrics
+    _print_metrics(metrics)
+    if decoders:
+        print("", *decoder_lines(metrics), sep="\n")
 
 
 @app.command()

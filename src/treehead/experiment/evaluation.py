@@ -9,6 +9,7 @@ from treehead.data.dataset import Images, Splits
 from treehead.decode import decode
 from treehead.engines.api import Engine
 from treehead.experiment.calibration import calibration_figures, fit_calibration, write_calibration
+from treehead.experiment.decoders import tree_figures
 from treehead.experiment.model import Model
 from treehead.experiment.prediction import Prediction
 from treehead.metrics.flat import confusion_matrix, softmax
@@ -42,6 +43,7 @@ def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFold
     confidences = Prediction(tree, tuple(probabilities), decoded.answers).confidences
     figures |= selective_figures(tree.levels, labels=test.labels, answers=decoded.answers, confidences=confidences)
     figures["calibration"] = calibration_figures(calibration, tree.levels, logits=logits, labels=test.labels)
+    figures |= tree_figures(tree, labels=test.labels, probabilities=probabilities, decode_kind=decode_kind)
     about = {"format": FORMAT, "tree": tree.name, "levels": tree.levels, "decode": decode_kind, "split": splits.name}
     arrays: dict[str, Array] = {"labels": test.labels.astype(np.int16), "answers": decoded.answers.astype(np.int16)}
     for level, values in zip(tree.levels, probabilities, strict=True):
