@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from treehead.data.dataset import Images
 from treehead.decode import DECODERS
 from treehead.experiment.decoders import tree_figures
+from treehead.experiment.evaluation import misread_samples
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
 from treehead.progress import decoder_lines, metric_lines
@@ -72,6 +74,20 @@ def test_the_five_level_tree_refines_the_runs_own(found: dict[str, Any]) -> None
         assert len(five) == 6
         assert [*five[:3], sum(five[3:])] == three
         assert row["haf5"]["hd"]["1"] >= row["hd"]["1"]
+
+
+def test_images_are_kept_of_the_frequent_and_of_the_costliest_confusions() -> None:
+    """Fourteen pairs of siblings are confused twice, twelve of which leave images; one of strangers costs more."""
+    tree = LabelTree.from_nested(
+        "t", ("a", "b", "c"), {"x": {f"p{i}": [f"{i}", f"{i}'"] for i in range(14)}, "y": {"q": ["z"]}}
+    )
+    siblings = [(2 * i, 2 * i + 1) for i in range(14) for _ in range(2)]
+    pairs = np.array([*siblings, (28, 0)])
+    images = Images(np.arange(len(pairs), dtype=np.uint8)[:, None, None, None], tree.label_paths(pairs[:, 0]))
+    kept = misread_samples(images, tree.label_paths(pairs[:, 1]), tree.heights)
+    assert kept["pixels"].ravel().tolist() == [*range(24), 28]
+    assert kept["labels"][-1].tolist() == [28, 14, 1]
+    assert kept["answers"][-1].tolist() == [0, 0, 0]
 
 
 def test_a_line_for_every_decoder(found: dict[str, Any], metrics: dict[str, Any]) -> None:
