@@ -102,9 +102,11 @@ def evaluate(
         Path | None,
         typer.Option(metavar="RUN", help="Compare with another run instead, image by image, as both were evaluated."),
     ] = None,
+    decoders: Annotated[bool, typer.Option("--decoders", help="Print a table of every decode, side by side.")] = False,
 ) -> None:
     """Write every metric, on the test images, and print the main ones; or compare two runs."""
     from treehead.experiment import runner
+    from treehead.progress import decoder_lines
 
     if against:
         _compare(run, against, words)
@@ -113,7 +115,10 @@ def evaluate(
     if unknown := changes.keys() - {"decode"}:
         raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
     decode = str(changes["decode"]) if "decode" in changes else None
-    _print_metrics(runner.evaluate(run, load=_loader(), decode_kind=decode).metrics)
+    metrics = runner.evaluate(run, load=_loader(), decode_kind=decode).metrics
+    _print_metrics(metrics)
+    if decoders:
+        print("", *decoder_lines(metrics), sep="\n")
 
 
 @app.command()

@@ -36,8 +36,9 @@ def decode(kind: str, probabilities: list[Array], tree: LabelTree) -> Decoded:
     Shapes: probabilities: per level (N, K_l).
     Conventions: all but `independent` answer with a path of the tree; ties go to the lower class id. `path` clips
         probabilities at 1e-12. `marginal` chooses from the top down, since the best sum of every level need not lie
-        on one path. Leaves are ranked by the leaf head's probability, but by path score for `path` and by expected
-        severity for `crm`.
+        on one path. Leaves are ranked by what chooses them, so the answer is always the first: by the leaf head's
+        probability, by path score, by expected severity; for `top_down` and `marginal` branch by branch, the leaves
+        below the best class first.
     Raises: UserError: another kind.
     Source: crm: Karthik et al. 2021, arXiv:2104.00795, eq. 1.
     """
@@ -83,11 +84,16 @@ def _independent(probabilities: list[Array], tree: LabelTree) -> Decoded:
 
 
 def _top_down(probabilities: list[Array], tree: LabelTree) -> Decoded:
-    answers = [probabilities[-1].argmax(axis=1)]
-    for level in reversed(range(len(tree.parents))):
-        is_child = np.array(tree.parents[level])[None, :] == answers[-1][:, None]
-        answers.append(np.where(is_child, probabilities[level], -1.0).argmax(axis=1))  # -1: below every probability
-    return Decoded(np.stack(answers[::-1], axis=1), probabilities[0])
+    place = _places(probabilities[-1])
+    for level in reversed(range(len(tree.parents))):  # a better branch comes first, whatever is below it
+        parents = np.array(tree.parents[level])
+        place = place[:, parents] * tree.sizes[level] + _places(probabilities[level])
+    return _of_best_leaf(-place, tree)
+
+
+def _places(scores: Array) -> Array:
+    """(N, K_l) to (N, K_l) int64: 0 for the best class, 1 for the next; of equal ones the lower id comes first."""
+    return np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
 
 
 def _path(probabilities: list[Array], tree: LabelTree) -> Decoded:

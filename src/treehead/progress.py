@@ -152,10 +152,18 @@ def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
     yield f"  severity     {counts}   mean over mistakes {_or_dash(metrics['mistake_severity'])}"
     hd = "  ".join(f"HD@{k} {value:.3f}" for k, value in metrics["hd"].items())
     yield f"  {hd}   FPA {100 * metrics['full_path_accuracy']:.2f} %   TICE {100 * metrics['tree_inconsistency']:.2f} %"
+    if "hierarchical" in metrics:
+        shares = "   ".join(f"{name} {100 * share:.2f} %" for name, share in metrics["hierarchical"].items())
+        yield f"  hierarchical {shares}"
+    if "haf5" in metrics:
+        hd = "  ".join(f"HD@{k} {value:.3f}" for k, value in metrics["haf5"]["hd"].items())
+        yield f"  on tree haf5 {hd}   mean over mistakes {_or_dash(metrics['haf5']['mistake_severity'])}"
     if "calibration" in metrics:
         yield _calibration_line(metrics["calibration"])
     if "back_off" in metrics:
         yield _back_off_line(metrics["back_off"], SURE)
+    if metrics.get("alarm"):
+        yield f"ALARM: {metrics['alarm']}"
 
 
 def _calibration_line(calibration: dict[str, Any]) -> str:
@@ -191,6 +199,26 @@ def comparison_lines(comparison: Comparison, first: str, second: str) -> Iterato
             f"  McNemar, {level}: {test.only_first:,} images right only before, {test.only_second:,} only after, "
             f"p = {test.p:.3g}"
         )
+
+
+def decoder_lines(metrics: dict[str, Any]) -> Iterator[str]:
+    """Every decoder of a finished run, a line each: what another decode would have answered, without training again."""
+    levels, decoders = metrics["levels"], metrics["decoders"]
+    width = max(len(kind) for kind in decoders) + 2
+    counts = {kind: "  ".join(f"{n:6,}" for n in row["severity_counts"]) for kind, row in decoders.items()}
+    severities = "  ".join(f"{f'sev {height}':>6}" for height in range(len(levels) + 1))
+    heads = "".join(f"{level:>{max(len(level), 7) + 2}}" for level in levels)
+    ranks = next(iter(decoders.values()))["hd"]
+    hds = "".join(f"{f'HD@{k}':>8}" for k in ranks)
+    yield f"{'decode':<{width}}{heads}  {severities}{'MS':>8}{hds}{'FPA':>9}{'TICE':>9}"
+    for kind, row in decoders.items():
+        shares = "".join(f"{100 * row['accuracy'][level]:>{max(len(level), 7) + 2}.2f}" for level in levels)
+        hd = "".join(f"{row['hd'][k]:>8.3f}" for k in ranks)
+        fpa, tice = 100 * row["full_path_accuracy"], 100 * row["tree_inconsistency"]
+        yield (
+            f"{kind:<{width}}{shares}  {counts[kind]}{_or_dash(row['mistake_severity']):>8}{hd}{fpa:>9.2f}{tice:>9.2f}"
+        )
+    yield "accuracies, FPA and TICE in percent; sev: images by severity; MS: mean severity of the mistakes"
 
 
 def _or_dash(value: float | None) -> str:

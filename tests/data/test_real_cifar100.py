@@ -1,5 +1,6 @@
 """The real release, held against everything that is known of it."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from treehead.data.cifar100 import check, find, read
 from treehead.data.dataset import Dataset, channel_statistics, split
 from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.metrics.alarm import alarm, siblings
+from treehead.metrics.flat import confusion_matrix
 
 pytestmark = pytest.mark.data
 
@@ -61,3 +64,21 @@ def test_splits_have_the_sizes_of_the_design(
     assert (len(splits.train), len(splits.validation), len(splits.test)) == sizes
     for part in (splits.train, splits.validation, splits.test):
         assert len(set(np.bincount(part.labels[:, 0], minlength=100))) == 1
+
+
+def test_a_poor_classifier_is_quiet_on_the_true_tree_and_finds_the_scrambled_one_out(dataset: Dataset) -> None:
+    """A linear discriminant of the images at 8 x 8 pixels, hardly a classifier, makes the mistakes of a real one."""
+    train, test = (part.pixels.reshape(-1, 3, 8, 4, 8, 4).mean((3, 5)) / 255 for part in (dataset.train, dataset.test))
+    train, test, labels = train.reshape(len(train), -1), test.reshape(len(test), -1), dataset.train.labels[:, 0]
+    means = np.stack([train[labels == leaf].mean(axis=0) for leaf in range(100)])
+    precision = np.linalg.inv(np.cov((train - means[labels]).T) + 1e-4 * np.eye(192))
+    scores = test @ precision @ means.T - np.einsum("ki,ij,kj->k", means, precision, means) / 2
+    counts = confusion_matrix(dataset.test.labels[:, 0], scores.argmax(axis=1), num_classes=100)
+    found = siblings(counts, dataset.tree.heights)
+    assert found is not None
+    assert 0.15 < found.knowledge < 0.20
+    assert found.share > 3 * found.chance
+    assert alarm(dataset.tree, counts) is None
+    by_position = tuple(leaf // 5 for leaf in range(100))
+    scrambled = dataclasses.replace(dataset.tree, parents=(by_position, *dataset.tree.parents[1:]))
+    assert alarm(scrambled, counts) is not None

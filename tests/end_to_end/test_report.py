@@ -64,7 +64,12 @@ def test_page_carries_everything_it_shows(run_folder: MakeRun) -> None:
     assert "@import" not in style
     names = {path.name for path in (root / "figures").iterdir()}
     levels = ("fine", "family", "kingdom")
-    assert names == {"curves.png", "severity.png", *(f"confusion_{level}.png" for level in levels)}
+    assert names == {
+        "curves.png",
+        "severity.png",
+        "confusion_by_severity.png",
+        *(f"confusion_{level}.png" for level in levels),
+    }
     for name in names:
         with Image.open(root / "figures" / name) as image:
             assert min(image.size) > 400
@@ -158,6 +163,52 @@ def test_perfect_run_has_no_mistakes_to_show(run_folder: MakeRun) -> None:
     text = read(write_report(root)).text
     assert "made no mistake" in text
     assert "Most frequent confusions" not in text
+
+
+def measured_again(root: Path, **figures: object) -> None:
+    path = RunFolder(root).metrics
+    path.write_text(json.dumps(json.loads(path.read_text()) | figures))
+
+
+def test_the_costliest_confusions_are_told_after_the_frequent_ones(run_folder: MakeRun) -> None:
+    text = read(write_report(run_folder())).text
+    assert text.index("Most frequent confusions") < text.index("Costliest confusions")
+
+
+def test_every_decoder_has_its_row_and_the_chosen_one_is_marked(run_folder: MakeRun) -> None:
+    root = run_folder()
+    metrics = json.loads(RunFolder(root).metrics.read_text())
+    row = metrics | {"full_path_accuracy": 0.4321, "mistake_severity": None}
+    measured_again(root, decoders={"independent": metrics, "path": row})
+    page = write_report(root)
+    text = read(page).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        "decodefinefamilykingdomseverity 1severity 2severity 3MSHD@1HD@5HD@20FPATICE" in text
+    )  # no space between cells
+    assert "43.21 %" in text
+    assert page.read_text(encoding="utf-8").count('<tr class="chosen"><td><code>independent</code>') == 1
+
+
+def test_a_run_measured_before_there_was_a_table_of_decoders_has_none(run_folder: MakeRun) -> None:
+    assert "Decoders" not in read(write_report(run_folder())).text
+
+
+def test_an_alarm_stands_at_the_top(run_folder: MakeRun) -> None:
+    root = run_folder()
+    assert "do not belong together" not in read(write_report(root)).text
+    measured_again(root, alarm="tree 'oak' & the labels <probably> do not belong together")
+    text = read(write_report(root)).text
+    assert "Tree and labels probably do not belong together. The alarm is: tree 'oak' & the labels <probably>" in text
+    assert text.index("The alarm is") < text.index("Learning curves")
+
+
+def test_hierarchical_figures_and_the_literature_have_their_rows(run_folder: MakeRun) -> None:
+    root = run_folder()
+    shares = {"precision": 0.7654, "recall": 0.8765, "f1": 0.8172}
+    measured_again(root, hierarchical=shares, haf5={"mistake_severity": 2.5, "hd": {"1": 0.75}})
+    text = read(write_report(root)).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "76.54 % / 87.65 % / 81.72 %" in text
+    assert "mistake severity 2.500, HD@1 0.750" in text
 
 
 @pytest.mark.parametrize("name", ["config.toml", "environment.json", "tree.json", "network.json"])

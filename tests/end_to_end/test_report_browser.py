@@ -117,6 +117,20 @@ def test_switching_the_level_shows_its_matrix(opened: Open) -> None:
     assert page.get_by_role("tab", name="superclass").get_attribute("aria-selected") == "true"
 
 
+def test_colours_by_severity_and_back(opened: Open) -> None:
+    page = opened("small")
+    image = page.locator("#matrix-0 .heatmaplayer image")
+    by_share = image.get_attribute("href")
+    page.get_by_role("button", name="by severity").click()
+    expect(page.locator('[data-scale="severity"]')).to_be_visible()
+    expect(page.locator('[data-scale="share"]')).to_be_hidden()
+    expect(image).not_to_have_attribute("href", by_share or "")
+    expect(point_at(page, "#matrix-0", 1.5 / 24, 0.5 / 24)).to_contain_text("severity 1")
+    page.get_by_role("button", name="by share").click()
+    expect(page.locator('[data-scale="severity"]')).to_be_hidden()
+    expect(image).to_have_attribute("href", by_share or "")
+
+
 def test_legend_toggles_a_curve(opened: Open) -> None:
     page = opened("small")
     page.locator('[data-figure="curves_losses"] .legendtoggle').first.click()

@@ -73,6 +73,7 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["images"] == 1200
     assert sum(metrics["severity_counts"]) == 1200
+    assert metrics["alarm"] is None
     assert np.sum(metrics["confusion"]["fine"]) == 1200
     history = RunFolder(trained).read_history()
     assert [record["epoch"] for record in history] == [1, 2]
@@ -107,7 +108,8 @@ def test_evaluate_again_with_another_decode(trained: Path) -> None:
     assert after["tree_inconsistency"] == 0
     assert after["full_path_accuracy"] == after["accuracy"]["fine"]
     assert after["loss"] == before["loss"]
-    command("evaluate", str(trained), folder=trained.parent)
+    again = command("evaluate", str(trained), "--decoders", folder=trained.parent)
+    assert [line.split()[0] for line in again.stdout.splitlines()[-6:-1]] == list(after["decoders"])
     assert json.loads((trained / "metrics.json").read_text()) == before
 
 

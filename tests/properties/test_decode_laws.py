@@ -8,7 +8,7 @@ from strategies import Predictions, predictions
 
 from treehead.decode import DECODERS, decode, path_shares, restricted
 from treehead.hierarchy.subtree import leaves_under
-from treehead.metrics.flat import accuracy
+from treehead.metrics.flat import accuracy, ranked
 from treehead.metrics.hierarchical import full_path_accuracy, tree_inconsistency
 
 CONSISTENT = sorted(set(DECODERS) - {"independent"})
@@ -31,6 +31,22 @@ def test_answers_follow_the_tree(kind: str, made: Predictions) -> None:
     answers = decode(kind, made.probabilities, made.tree).answers
     assert tree_inconsistency(made.tree.ancestors, answers) == 0
     assert full_path_accuracy(made.labels, answers) == accuracy(made.labels[:, 0], answers[:, 0])
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+@given(made=predictions(ties=True))
+def test_the_answer_is_the_first_of_the_ranking(kind: str, made: Predictions) -> None:
+    decoded = decode(kind, made.probabilities, made.tree)
+    np.testing.assert_array_equal(decoded.answers[:, 0], ranked(decoded.leaf_scores, 1)[:, 0])
+
+
+@given(predictions(ties=False))
+def test_top_down_ranks_branch_by_branch(made: Predictions) -> None:
+    ranking = ranked(decode("top_down", made.probabilities, made.tree).leaf_scores, made.tree.num_leaves)
+    for image, leaves in enumerate(ranking):
+        paths = made.tree.ancestors[::-1, leaves].T  # the top level first
+        scores = [[made.probabilities[~depth][image, i] for depth, i in enumerate(path)] for path in paths]
+        assert scores == sorted(scores, reverse=True)
 
 
 @pytest.mark.parametrize("kind", DECODERS)

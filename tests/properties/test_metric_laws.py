@@ -101,6 +101,31 @@ def test_a_full_path_is_no_easier_than_any_level(made: Predictions) -> None:
 
 
 @given(predictions(ties=True))
+def test_path_overlap_is_that_of_sets(made: Predictions) -> None:
+    answers = np.stack([level.argmax(axis=1) for level in made.probabilities], axis=1)
+    shared = answered = 0
+    for label, answer in zip(made.labels, answers, strict=True):
+        claimed = set[tuple[int, int]]()
+        for level, node in enumerate(answer.tolist()):
+            leaf = made.tree.ancestors[level].tolist().index(node)
+            claimed |= {(above, made.tree.ancestors[above, leaf]) for above in range(level, len(label))}
+        shared += len(claimed & set(enumerate(label)))
+        answered += len(claimed)
+    found = hierarchical.path_overlap(made.tree.parents, made.labels, answers)
+    assert found["precision"] == pytest.approx(shared / answered)
+    assert found["recall"] == pytest.approx(shared / made.labels.size)
+
+
+@given(predictions(ties=True))
+def test_path_overlap_of_paths_is_the_severity_that_is_not_there(made: Predictions) -> None:
+    labels, scores, leaves = leaves_of(made)
+    found = hierarchical.path_overlap(made.tree.parents, made.labels, made.tree.label_paths(leaves))
+    depth = len(made.tree.levels)
+    missing = hierarchical.hd_at_k(made.tree.heights, labels, scores, k=1) / depth
+    assert list(found.values()) == pytest.approx([1 - missing] * 3)
+
+
+@given(predictions(ties=True))
 def test_the_summary_is_json_and_agrees_with_itself(made: Predictions) -> None:
     answers = np.stack([level.argmax(axis=1) for level in made.probabilities], axis=1)
     found = summarise(made.tree, labels=made.labels, answers=answers, probabilities=made.probabilities)

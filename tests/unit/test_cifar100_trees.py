@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.data.shapes import shapes_tree
+from treehead.hierarchy.cifar100 import cifar100_tree, tree_of_the_literature
 from treehead.hierarchy.severity import chance_shares
 from treehead.types import UserError
 
@@ -65,3 +66,8 @@ def test_random_mistakes_on_the_default_tree() -> None:
 def test_an_unknown_tree_is_told_the_known_ones() -> None:
     with pytest.raises(UserError, match=r"no tree 'haf9'; .* one of haf8, bcnn8, superclass, haf5"):
         cifar100_tree("haf9")
+
+
+def test_the_tree_of_the_literature_is_that_of_the_same_leaves() -> None:
+    assert tree_of_the_literature(cifar100_tree("bcnn8")) == cifar100_tree("haf5")
+    assert tree_of_the_literature(shapes_tree()) is None

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from treehead.hierarchy.tree import LabelTree
 from treehead.report import figures, interactive, tables, wording
 from treehead.report.matrix import confusion
+from treehead.report.palette import SEVERITIES
 from treehead.report.read import RunRecord
 from treehead.report.view import boundaries, level_view, row_shares
 from treehead.report.write import png
@@ -81,6 +83,25 @@ def test_matrix_of_hostile_names_and_no_images_draws() -> None:
     assert not any(isinstance(child, QuadMesh) for child in figure.axes[0].get_children())
 
 
+def test_matrix_by_severity_has_a_colour_per_severity_and_is_fuller_where_frequent() -> None:
+    view = level_view(TREE, "fine")
+    figure = confusion(COUNTS, view.names, view.order, view.blocks, severity=view.severity)
+    (image,) = (child for child in figure.axes[0].get_children() if isinstance(child, AxesImage))
+    cells = np.asarray(image.get_array())
+    at = {leaf: place for place, leaf in enumerate(view.order.tolist())}
+    colours = [to_rgb(colour) for colour in SEVERITIES]
+    np.testing.assert_allclose(cells[at[0], at[0]], colours[0])  # right, 8 of 10
+    np.testing.assert_allclose(cells[at[0], at[2]], colours[1])  # 2 of 10 taken for a sibling: full
+    np.testing.assert_allclose(cells[at[2], at[1]], colours[3])  # half of its images in the other kingdom
+    np.testing.assert_allclose(cells[at[0], at[1]], 1)  # never: paper
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "right",
+        "severity 1",
+        "severity 2",
+        "severity 3",
+    ]
+
+
 def test_curves_draw_both_parts_of_every_head() -> None:
     left, right = figures.curves(history(3), ["fine", "family"]).axes
     assert len(left.lines) == len(right.lines) == 4
@@ -108,6 +129,7 @@ def test_interactive_cell_names_classes_count_share_and_severity() -> None:
         "2 of 10 · 20.0 %<br>severity 1: wrong fine class, right family"
     )
     assert heat["z"][0][2] is None
+    assert heat["customdata"][0] == [0, 1, 2, 3, 3]
     assert len(figure["layout"]["shapes"]) == 5
 
 
@@ -130,6 +152,15 @@ def test_frequent_confusions_come_with_their_images() -> None:
     ]
     assert [len(row.images) for row in rows] == [1, 0, 0]
     assert rows[0].images[0].startswith("data:image/png;base64,")
+
+
+def test_costliest_confusions_weigh_by_severity() -> None:
+    rows = tables.costliest_confusions(record())
+    assert [(row.true, row.predicted, row.count * row.severity) for row in rows] == [
+        ("l2", "l1", 3),
+        ("l0", "l2", 2),
+        ("l2", "l0", 1),
+    ]
 
 
 def test_class_accuracies_leave_out_classes_without_images() -> None:

@@ -8,6 +8,7 @@ from treehead.metrics.hierarchical import (
     full_path_accuracy,
     hd_at_k,
     mistake_severity,
+    path_overlap,
     severities,
     severity_counts,
     severity_share,
@@ -71,12 +72,23 @@ def test_tree_inconsistency_is_contradiction_not_error() -> None:
     assert tree_inconsistency(PETS.ancestors, LABELS[::-1]) == 0
 
 
+def test_path_overlap_counts_what_the_answers_name_or_imply() -> None:
+    found = path_overlap(PETS.parents, LABELS, ANSWERS)
+    shared, answered, true = 2 + 1 + 1 + 2, 2 + 2 + 3 + 2, 8  # carp and mammal imply fish as well: three classes
+    assert found == pytest.approx({"precision": shared / answered, "recall": shared / true, "f1": 12 / 17})
+
+
+def test_path_overlap_of_nothing_shared_is_zero() -> None:
+    assert path_overlap(PETS.parents, LABELS[:1], ANSWERS[3:]) == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
+
+
 def test_the_summary_holds_every_figure() -> None:
     found = summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND])
     losses = {"fine": -np.log([0.5, 0.3, 0.3, 0.6]).mean(), "kind": -np.log([0.75, 0.9, 0.6, 0.8]).mean()}
     assert found.pop("loss") == pytest.approx(losses)
     assert found.pop("calibration_error").keys() == losses.keys()
     assert found.pop("severity_chance") == pytest.approx([1 / 3, 2 / 3])
+    assert found.pop("hierarchical") == path_overlap(PETS.parents, LABELS, ANSWERS)
     assert found == {
         "images": 4,
         "accuracy": {"fine": 0.5, "kind": 1.0},

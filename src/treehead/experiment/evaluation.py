@@ -9,6 +9,7 @@ from treehead.data.dataset import Images, Splits
 from treehead.decode import decode
 from treehead.engines.api import Engine
 from treehead.experiment.calibration import calibration_figures, fit_calibration, write_calibration
+from treehead.experiment.decoders import tree_figures
 from treehead.experiment.model import Model
 from treehead.experiment.prediction import Prediction
 from treehead.metrics.flat import confusion_matrix, softmax
@@ -18,7 +19,7 @@ from treehead.runfiles import FORMAT, RunFolder, write_arrays, write_json
 from treehead.types import Array
 
 CONFUSIONS, EXAMPLES = 12, 6
-"""How many of the most frequent confusions leave images in the run folder, and at most how many each."""
+"""How many of the most frequent and of the costliest confusions leave images behind, and at most how many each."""
 
 
 def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFolder, *, decode_kind: str) -> None:
@@ -42,6 +43,7 @@ def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFold
     confidences = Prediction(tree, tuple(probabilities), decoded.answers).confidences
     figures |= selective_figures(tree.levels, labels=test.labels, answers=decoded.answers, confidences=confidences)
     figures["calibration"] = calibration_figures(calibration, tree.levels, logits=logits, labels=test.labels)
+    figures |= tree_figures(tree, labels=test.labels, probabilities=probabilities, decode_kind=decode_kind)
     about = {"format": FORMAT, "tree": tree.name, "levels": tree.levels, "decode": decode_kind, "split": splits.name}
     arrays: dict[str, Array] = {"labels": test.labels.astype(np.int16), "answers": decoded.answers.astype(np.int16)}
     for level, values in zip(tree.levels, probabilities, strict=True):
@@ -49,23 +51,22 @@ def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFold
     write_calibration(folder, calibration, tree.levels)
     write_arrays(folder.predictions, arrays)
     if model.config.output.images:
-        write_arrays(folder.samples, misread_samples(test, decoded.answers))
+        write_arrays(folder.samples, misread_samples(test, decoded.answers, tree.heights))
     write_json(folder.metrics, about | figures)
 
 
-def misread_samples(test: Images, answers: Array) -> dict[str, Array]:
-    """Some images of the most frequent confusions of leaves.
+def misread_samples(test: Images, answers: Array, heights: Array) -> dict[str, Array]:
+    """Some images of the most frequent confusions of leaves, and of the costliest: number times severity.
 
-    Shapes: answers: (N, L); returns pixels (M, C, H, W) uint8, labels and answers (M, L) int16.
+    Shapes: answers: (N, L); heights: (K, K); returns pixels (M, C, H, W) uint8, labels and answers (M, L) int16.
     """
-    num_leaves = int(max(test.labels[:, 0].max(), answers[:, 0].max())) + 1
+    num_leaves = len(heights)
     counts = confusion_matrix(test.labels[:, 0], answers[:, 0], num_classes=num_leaves)
     np.fill_diagonal(counts, 0)
-    frequent = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
+    leading = (np.argsort(-cost, axis=None, kind="stable")[:CONFUSIONS] for cost in (counts, counts * heights))
+    told = dict.fromkeys(np.concatenate(list(leading)).tolist())  # each pair once, in this order
     pairs = test.labels[:, 0] * num_leaves + answers[:, 0]
-    chosen = np.concatenate(
-        [np.flatnonzero(pairs == pair)[:EXAMPLES] for pair in frequent if counts.flat[pair]] or [[]]
-    )
+    chosen = np.concatenate([np.flatnonzero(pairs == pair)[:EXAMPLES] for pair in told if counts.flat[pair]] or [[]])
     at = chosen.astype(np.int64)
     return {
         "pixels": test.pixels[at],

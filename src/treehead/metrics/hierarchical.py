@@ -4,6 +4,8 @@ Axes: N images, L levels from the leaves up, K leaves. Severities are heights in
 right parent, ... L right at no level.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from treehead.metrics.flat import ranked
@@ -65,3 +67,31 @@ def tree_inconsistency(ancestors: Array, answers: Array) -> float:
     Conventions: an image counts once, however many of its levels disagree; being wrong is no contradiction.
     """
     return float((answers != ancestors[:, answers[:, 0]].T).any(axis=1).mean())
+
+
+def path_overlap(parents: Sequence[Sequence[int]], labels: Array, answers: Array) -> dict[str, float]:
+    """Hierarchical precision, recall and F1: how much of the answered and of the true path is shared.
+
+        precision = sum_n |T_n & A_n| / sum_n |A_n|      recall = sum_n |T_n & A_n| / sum_n |T_n|
+        f1 = 2 * precision * recall / (precision + recall)
+
+    Shapes: parents: see `LabelTree`; labels, answers: (N, L) class ids.
+    Conventions: T_n is the true class of every level; A_n the answers of all levels and all their ancestors, which are
+        more than L classes where the answers contradict the tree. The root is left out of both: it is shared by all and
+        would only lift every figure. Sums run over the images before they are divided. Where the answers are a path of
+        the tree, all three are 1 - (mean severity) / L.
+    Returns: fractions in [0, 1] named precision, recall and f1; all 0 where nothing is shared.
+    Source: Kiritchenko et al. 2005; Silla & Freitas 2011, doi 10.1007/s10618-010-0175-9, section 7;
+        Kosmopoulos et al. 2015, arXiv:1306.6802, section 3 (set-based measures).
+    """
+    shared = answered = 0
+    claimed = np.empty((len(answers), 0), answers.dtype)  # the classes of one level that the answers name or imply
+    for level in range(labels.shape[1]):
+        if level:
+            claimed = np.asarray(parents[level - 1], answers.dtype)[claimed]
+        claimed = np.concatenate([claimed, answers[:, level : level + 1]], axis=1)
+        shared += int((claimed == labels[:, level : level + 1]).any(axis=1).sum())
+        answered += claimed.shape[0] + int((np.diff(np.sort(claimed, axis=1), axis=1) != 0).sum())
+    precision, recall = shared / answered, shared / labels.size
+    f1 = 2 * precision * recall / (precision + recall) if shared else 0.0
+    return {"precision": precision, "recall": recall, "f1": f1}

@@ -29,21 +29,31 @@ def summarise(
     if not len(labels):
         raise UserError("there are no images to measure on")
     leaf_scores = probabilities[0] if leaf_scores is None else leaf_scores
-    heights = tree.heights
-    counts = hierarchical.severity_counts(heights, labels[:, 0], answers[:, 0], num_levels=len(tree.levels))
     per_level = {level: _of_level(labels[:, i], answers[:, i], probabilities[i]) for i, level in enumerate(tree.levels)}
     return {
         "images": len(labels),
         **{key: {level: found[key] for level, found in per_level.items()} for key in next(iter(per_level.values()))},
+        **severity_figures(tree, labels=labels[:, 0], answers=answers[:, 0], leaf_scores=leaf_scores),
+        "full_path_accuracy": hierarchical.full_path_accuracy(labels, answers),
+        "tree_inconsistency": hierarchical.tree_inconsistency(tree.ancestors, answers),
+        "hierarchical": hierarchical.path_overlap(tree.parents, labels, answers),
+    }
+
+
+def severity_figures(tree: LabelTree, *, labels: Array, answers: Array, leaf_scores: Array) -> dict[str, Any]:
+    """How severe the mistakes at the leaves are on `tree`, which need not be the one that was trained on.
+
+    Shapes: labels, answers: (N,) leaf ids; leaf_scores: (N, K).
+    """
+    counts = hierarchical.severity_counts(tree.heights, labels, answers, num_levels=len(tree.levels))
+    return {
         "severity_counts": counts.tolist(),
         "severity_share": hierarchical.severity_share(counts),
         "severity_chance": chance_shares(tree).tolist(),
         "mistake_severity": hierarchical.mistake_severity(counts),
         "hd": {
-            str(k): hierarchical.hd_at_k(heights, labels[:, 0], leaf_scores, k=k) for k in HD_KS if k <= tree.num_leaves
+            str(k): hierarchical.hd_at_k(tree.heights, labels, leaf_scores, k=k) for k in HD_KS if k <= tree.num_leaves
         },
-        "full_path_accuracy": hierarchical.full_path_accuracy(labels, answers),
-        "tree_inconsistency": hierarchical.tree_inconsistency(tree.ancestors, answers),
     }
 
 

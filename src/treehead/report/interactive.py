@@ -106,7 +106,8 @@ def confusion(counts: Array, view: LevelView, levels: Sequence[str]) -> dict[str
 
     Shapes: counts: (K, K) true x predicted, in class order; levels: every level of the tree, leaves first.
     Returns: plotly's JSON, {"data", "layout"}. Colours are the log of a cell's share of its true class; a cell
-        nobody fell into stays empty. Names are escaped: plotly would take them for markup.
+        nobody fell into stays empty. `customdata` has the severities, by which the page
+        can colour it. Names are escaped: plotly would take them for markup.
     """
     counts = np.asarray(counts)[np.ix_(view.order, view.order)]
     shares = row_shares(counts)
@@ -121,6 +122,7 @@ def confusion(counts: Array, view: LevelView, levels: Sequence[str]) -> dict[str
         z=_plain(np.round(logs, 3)),
         zmin=lowest,
         zmax=0,
+        customdata=severity.tolist(),
         text=_said(counts, shares, severity, levels),
         hovertemplate="true <b>%{y}</b><br>predicted <b>%{x}</b><br>%{text}<extra></extra>",
         hoverongaps=True,

@@ -18,6 +18,10 @@ DENSITY = ("#e3eef8", "#a9cdea", "#5a9fd4", "#1f6fb5", "#0b4580", "#071f3f")
 DENSITY_DARK = ("#15293d", "#1c4569", "#256ca6", "#4a9be0", "#95cbf5", "#eaf6ff")
 
 
+SEVERITIES = ("#8b98a5", "#3d94c9", "#d99000", "#c0202e", "#7a1fa0", "#2b0a4f")
+"""A colour per severity, 0 (right) first; from light to dark for mistakes. The page's --s0 to --s5 are their twins."""
+
+
 def level_colours(number: int, colours: Sequence[str] = LEVELS) -> list[str]:
     """A colour for each of `number` levels, repeating only past the sixth."""
     return list(islice(cycle(colours), number))

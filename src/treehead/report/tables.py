@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class DecoderRow:
+    """One decoder beside the others: its figures as text; `chosen` is the one the run is reported with."""
+
+    kind: str
+    chosen: bool
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Confusion:
-    """A frequent mistake at the leaves. `images` are PNG data URIs, scaled up by the page."""
+    """A mistake at the leaves, with how often it was made. `images` are PNG data URIs, scaled up by the page."""
 
     true: str
     predicted: str
@@ -100,6 +109,42 @@ def tree_rows(record: RunRecord) -> list[Row]:
     ):
         if metrics.get(key) is not None:
             rows.append(Row(name, meaning, (wording.percent(metrics[key], 2),)))
+    if "hierarchical" in metrics:
+        meaning = (
+            "Of the classes answered and implied at all levels, how many are right; of the true ones, how many found."
+        )
+        told = " / ".join(wording.percent(metrics["hierarchical"][key], 2) for key in ("precision", "recall", "f1"))
+        rows.append(Row("Hierarchical precision / recall / F1", meaning, (told,)))
+    if "haf5" in metrics:
+        found = metrics["haf5"]
+        told = [f"mistake severity {wording.decimal(found['mistake_severity'])}"]
+        told += [f"HD@{k} {wording.decimal(value)}" for k, value in found["hd"].items()]
+        meaning = "The same answers on the five-level tree (100, 20, 8, 4, 2 classes) that published figures are of."
+        rows.append(Row("On the tree haf5", meaning, (", ".join(told),)))
+    return rows
+
+
+def decoder_heads(record: RunRecord) -> list[str]:
+    """What `decoder_rows` tells, in its order."""
+    ranks = (record.metrics or {}).get("hd", {})
+    heights = (f"severity {height}" for height in range(1, len(record.levels) + 1))
+    return [*record.levels, *heights, "MS", *(f"HD@{k}" for k in ranks), "FPA", "TICE"]
+
+
+def decoder_rows(record: RunRecord) -> list[DecoderRow]:
+    """Every decoder on the same probabilities; none for a run measured before there was such a table."""
+    metrics = record.metrics or {}
+    rows = []
+    for kind, row in metrics.get("decoders", {}).items():
+        figures = (
+            *(wording.percent(row["accuracy"][level], 2) for level in record.levels),
+            *(wording.count(number) for number in row["severity_counts"][1:]),
+            wording.decimal(row["mistake_severity"]),
+            *(wording.decimal(row["hd"][k]) for k in metrics.get("hd", {})),
+            wording.percent(row["full_path_accuracy"], 2),
+            wording.percent(row["tree_inconsistency"], 2),
+        )
+        rows.append(DecoderRow(kind, kind == metrics["decode"], figures))
     return rows
 
 
@@ -123,14 +168,24 @@ def severities(record: RunRecord) -> list[Severity]:
 
 def frequent_confusions(record: RunRecord, number: int = 12, images: int = 4) -> list[Confusion]:
     """The `number` most frequent mistakes at the leaves, with up to `images` of the images they befell."""
+    return _confusions(record, lambda counts, severity: counts, number, images)
+
+
+def costliest_confusions(record: RunRecord, number: int = 12, images: int = 4) -> list[Confusion]:
+    """The mistakes at the leaves that cost most, number times severity; of equal ones the more severe first."""
+    return _confusions(record, lambda counts, severity: counts * severity + severity / 1e3, number, images)
+
+
+def _confusions(record: RunRecord, cost: Callable[[Array, Array], Array], number: int, images: int) -> list[Confusion]:
     if record.metrics is None:
         return []
     view = level_view(record.tree, record.levels[0])
     counts = np.array(record.metrics["confusion"][view.level])
     shares = row_shares(counts)
     np.fill_diagonal(counts, 0)
+    costs = np.where(counts > 0, cost(counts, view.severity), 0)
     found = []
-    for flat in np.argsort(-counts, axis=None, kind="stable")[:number]:
+    for flat in np.argsort(-costs, axis=None, kind="stable")[:number]:
         true, predicted = (int(index) for index in np.unravel_index(flat, counts.shape))
         if counts[true, predicted] == 0:
             break

@@ -64,8 +64,18 @@ def still_figures(record: RunRecord) -> dict[str, Figure]:
             title=f"{wording.plural(level).capitalize()}: true against predicted",
             block_names=view.block_names[-1] if view.block_names else (),
         )
+    leaves = record.levels[0]
+    view = level_view(record.tree, leaves)
+    drawn["confusion_by_severity"] = confusion(
+        np.array(record.metrics["confusion"][leaves]),
+        view.names,
+        view.order,
+        view.blocks,
+        title=f"{wording.plural(leaves).capitalize()}: mistakes by severity",
+        block_names=view.block_names[-1] if view.block_names else (),
+        severity=view.severity,
+    )
     if record.metrics.get("severity_chance"):
-        leaves = record.levels[0]
         accuracy = wording.percent(record.metrics["accuracy"][leaves])
         drawn["severity"] = figures.severity(
             record.metrics.get("severity_share"),
