@@ -108,6 +108,8 @@ def evaluate(
     from treehead.experiment import runner
     from treehead.progress import decoder_lines
 
+    if against and decoders:
+        raise UserError("--against compares two runs as they were evaluated; leave --decoders out")
     if against:
         _compare(run, against, words)
         return
