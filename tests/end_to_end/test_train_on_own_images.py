@@ -63,7 +63,7 @@ def test_check_says_what_is_there_and_what_training_will_do(work: Path) -> None:
         "! fewer than 10 training images (2): warm, cold" in lines
         or "! fewer than 10 training images (2): cold, warm" in lines
     )
-    assert "a training has 2 heads: class (3), group (2)" in lines
+    assert "a training gives every level a head: class (3), group (2)" in lines
     assert "it trains on 60 images at 32 x 32 pixels" in lines
     assert "5 images are known only part of the way down: the heads below ignore them" in lines
 
@@ -132,7 +132,9 @@ def test_mistakes_are_one_sentence(tmp_path: Path, refused: Refused) -> None:
     assert "has one class only, 'cat'" in refused("--data", "photos")
     paint(tmp_path / "photos" / "dog" / "1.png", (1, 2, 3), 2)
     assert "has no test image whose class is known" in refused("--data", "photos")
-    assert "is 1 levels deep, not 3: a, b, c" in refused("--data", "photos", "data.levels=['a','b','c']")
+    assert "has depth 1, but 3 names for its levels: a, b, c" in refused(
+        "--data", "photos", "data.levels=['a','b','c']"
+    )
     (tmp_path / "photos" / "dog" / "round").symlink_to(tmp_path / "photos")
     assert "remove that link" in refused("--data", "photos")
     assert "data.name = 'folder' needs data.root" in refused("folder")

@@ -44,7 +44,7 @@ def test_levels_have_names_without_being_given_any() -> None:
     [
         ([], None, "tree 't' has no leaves"),
         ([("a", "x"), ("b", "x")], None, "'x' stands in two places of tree 't': a/x and b/x"),
-        ([("a", "b", "c"), ("d", "a"), ("a",)], ("f", "k"), "is 3 levels deep, not 2: f, k"),
+        ([("a", "b", "c"), ("d", "a"), ("a",)], ("f", "k"), "has depth 3, but 2 names for its levels: f, k"),
         ([("plants",), ("animals", "plants")], None, "'plants' stands in two places"),
         ([("a", "")], None, "a class without a name: 'a/'"),
     ],

@@ -100,7 +100,7 @@ def _names(own: OwnImages) -> Iterator[str]:
 def _plan(own: OwnImages, config: DataConfig) -> Iterator[str]:
     tree, sizes = own.tree, {part: len(places) for part, places in own.parts.items()}
     heads = ", ".join(f"{level} ({size})" for level, size in zip(tree.levels, tree.sizes, strict=True))
-    yield f"a training has {len(tree.levels)} heads: {heads}"
+    yield f"a training gives every level a head: {heads}"
     try:
         refuse_unreadable(own, config.unreadable_share, say=lambda words: None)
         refuse_unusable(own)

@@ -52,7 +52,7 @@ def tree_and_labels(
     depth = max(map(len, known))
     levels = tuple(levels or level_names(depth))
     if len(levels) != depth:
-        raise UserError(f"tree {name!r} is {depth} levels deep, not {len(levels)}: {', '.join(levels)}")
+        raise UserError(f"tree {name!r} has depth {depth}, but {len(levels)} names for its levels: {', '.join(levels)}")
     leaves = [path for path in known if path not in inner]
     _refuse_two_places(name, leaves, depth)
     tree = LabelTree.from_paths(name, levels, [carried_down(leaf, depth)[::-1] for leaf in leaves])
