@@ -24,7 +24,7 @@ ONLY_IN = {
     "plotly": ("treehead.report",),
     "onnx": ("treehead.export",),
     "onnxruntime": ("treehead.export",),
-    "pyarrow": ("treehead.experiment.writers",),
+    "pyarrow": ("treehead.data.manifest", "treehead.experiment.writers"),
     "pydantic": ("treehead.config",),
     "typer": ("treehead.cli",),
     "tensorboard": ("treehead.train.tensorboard",),

@@ -132,6 +132,16 @@ def counting(what: str, *, visible: bool) -> Iterator[Callable[[int, int], None]
         yield report
 
 
+@contextmanager
+def decoding() -> Iterator[Report]:
+    """A bar for images that are decoded; it shows itself at the first one."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), refresh_per_second=4) as bar:
+        task = bar.add_task("images", visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
 def duration(seconds: float) -> str:
     """1h05m, 4m20s or 9s."""
     minutes, whole = divmod(round(seconds), 60)
@@ -143,10 +153,12 @@ def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
     """The main figures of a finished run, a line each."""
     yield f"{metrics['images']:,} test images, tree {metrics['tree']}, decode {metrics['decode']}"
     for level in metrics["levels"]:
+        known = metrics.get("known", {}).get(level, metrics["images"])
         yield (
             f"  {level:<12} accuracy {100 * metrics['accuracy'][level]:6.2f} %   "
             f"top-5 {100 * metrics['top5'][level]:6.2f} %   loss {metrics['loss'][level]:.3f}   "
             f"calibration error {100 * metrics['calibration_error'][level]:.1f} %"
+            f"{f'   of {known:,} images known there' if known < metrics['images'] else ''}"
         )
     counts = "  ".join(f"{height}: {count:,}" for height, count in enumerate(metrics["severity_counts"]))
     yield f"  severity     {counts}   mean over mistakes {_or_dash(metrics['mistake_severity'])}"
