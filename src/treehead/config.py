@@ -27,8 +27,8 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which images, and which of them are trained on."""
 
-    name: Literal["cifar100", "shapes"] = "cifar100"
-    """The data set: `cifar100`, or `shapes`, which is drawn by code and needs no download."""
+    name: Literal["cifar100", "shapes", "arrays"] = "cifar100"
+    """`cifar100`; `shapes`, drawn by code; or `arrays`, images that a Python program gave in memory."""
     root: Path | None = None
     """Folder or archive of the data set; without it TREEHEAD_DATA, then the cache, then a download."""
     tree: str = "haf8"

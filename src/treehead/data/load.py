@@ -11,6 +11,7 @@ from treehead.data.dataset import Dataset
 from treehead.data.shapes import SIDE, shapes, shapes_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
+from treehead.types import UserError
 
 VARIABLE = "TREEHEAD_DATA"
 
@@ -22,6 +23,7 @@ def cache_folder() -> Path:
 
 def shape_and_tree(config: DataConfig) -> tuple[tuple[int, int, int], LabelTree]:
     """The shape (C, H, W) of its images and its tree, known without reading an image."""
+    _refuse_arrays(config)
     if config.name == "shapes":
         return (3, SIDE, SIDE), shapes_tree()
     return (3, 32, 32), cifar100_tree(config.tree)
@@ -39,6 +41,7 @@ def load(
 
     Raises: UserError: damaged or missing files, an unknown tree; RunError: it cannot be fetched.
     """
+    _refuse_arrays(config)
     if config.name == "shapes":
         return shapes()
     tree = cifar100_tree(config.tree)
@@ -47,3 +50,8 @@ def load(
         say(f"CIFAR-100 is not on this machine: fetching it into {cache_folder()} (169 MB)")
         place = fetch.fetch(cache_folder(), report=report)
     return cifar100.read(place, tree)
+
+
+def _refuse_arrays(config: DataConfig) -> None:
+    if config.name == "arrays":
+        raise UserError("data.name = 'arrays': its images were in the memory of the program that trained on them")
