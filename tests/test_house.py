@@ -24,6 +24,7 @@ ONLY_IN = {
     "plotly": ("treehead.report",),
     "onnx": ("treehead.export",),
     "onnxruntime": ("treehead.export",),
+    "sklearn": ("treehead.experiment.estimator",),
     "pyarrow": ("treehead.data.manifest", "treehead.experiment.writers"),
     "pydantic": ("treehead.config",),
     "typer": ("treehead.cli",),
@@ -113,5 +114,5 @@ def test_importing_treehead_does_not_import_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys, treehead, treehead.cli; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    code = "import sys, treehead, treehead.cli; sys.exit(bool({'torch', 'matplotlib', 'sklearn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

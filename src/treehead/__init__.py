@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from treehead.experiment.api import train as train
     from treehead.experiment.classifier import Classifier as Classifier
     from treehead.experiment.classifier import load as load
+    from treehead.experiment.estimator import TreeHeadClassifier as TreeHeadClassifier
     from treehead.experiment.prediction import Prediction as Prediction
     from treehead.experiment.runner import Run as Run
     from treehead.recipes import recipe as recipe
@@ -23,6 +24,7 @@ _HOMES = {
     "changed": "treehead.config",
     "train": "treehead.experiment.api",
     "Classifier": "treehead.experiment.classifier",
+    "TreeHeadClassifier": "treehead.experiment.estimator",
     "Prediction": "treehead.experiment.prediction",
     "load": "treehead.experiment.classifier",
     "Run": "treehead.experiment.runner",
@@ -30,6 +32,7 @@ _HOMES = {
 }
 
 __all__ = ["Classifier", "Prediction", "Run", "RunConfig", "changed", "load", "recipe", "train"]
+# without TreeHeadClassifier, so that `from treehead import *` needs no extra
 
 
 def __getattr__(name: str) -> Any:

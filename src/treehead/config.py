@@ -27,8 +27,8 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which images, and which of them are trained on."""
 
-    name: Literal["cifar100", "shapes", "folder", "manifest"] = "cifar100"
-    """`cifar100`; `shapes`, drawn by code; or one's own images: a `folder` of folders, a CSV or Parquet `manifest`."""
+    name: Literal["cifar100", "shapes", "folder", "manifest", "arrays"] = "cifar100"
+    """`cifar100`; drawn `shapes`; your own `folder` of folders, CSV or Parquet `manifest`, or `arrays` from Python."""
     root: Path | None = None
     """Folder, manifest or archive of the data set; CIFAR-100 without it: TREEHEAD_DATA, the cache, a download."""
     tree: str = "haf8"

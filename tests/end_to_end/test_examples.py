@@ -42,6 +42,14 @@ def test_onnx_in_another_process_answers_the_same(tmp_path: Path) -> None:
     assert [level for level, _ in names] == ["fine", "superclass", "group"]
 
 
+def test_cross_validation(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    said = said_by("cross_validation.py", folder=tmp_path)
+    scores = [float(score) for score in re.findall(r"^fold \d: (.+) % of the digits are right$", said, re.MULTILINE)]
+    assert len(scores) == 3
+    assert min(scores) > 80
+
+
 @pytest.mark.slow
 def test_a_loss_of_ones_own_moves_the_mistakes(tmp_path: Path) -> None:
     said = said_by("own_loss.py", folder=tmp_path)

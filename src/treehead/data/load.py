@@ -12,6 +12,7 @@ from treehead.data.own import listing_of, read_own
 from treehead.data.shapes import SIDE, shapes, shapes_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
+from treehead.types import UserError
 
 VARIABLE = "TREEHEAD_DATA"
 
@@ -28,6 +29,7 @@ def pictures_cache(config: DataConfig) -> Path:
 
 def shape_and_tree(config: DataConfig) -> tuple[tuple[int, int, int], LabelTree]:
     """The shape (C, H, W) of its images and its tree, known without reading an image."""
+    _refuse_arrays(config)
     if is_own(config):
         return (3, config.image_px, config.image_px), listing_of(config).tree_and_labels()[0]
     if config.name == "shapes":
@@ -53,6 +55,7 @@ def load(
     Conventions: `report` is told (done, in all): bytes of a download, or images decoded.
     Raises: UserError: damaged or missing files, an unknown tree; RunError: it cannot be fetched.
     """
+    _refuse_arrays(config)
     if is_own(config):
         return read_own(config, cache=pictures_cache(config), say=say, report=report)
     if config.name == "shapes":
@@ -63,3 +66,8 @@ def load(
         say(f"CIFAR-100 is not on this machine: fetching it into {cache_folder()} (169 MB)")
         place = fetch.fetch(cache_folder(), report=report)
     return cifar100.read(place, tree)
+
+
+def _refuse_arrays(config: DataConfig) -> None:
+    if config.name == "arrays":
+        raise UserError("data.name = 'arrays': its images were in the memory of the program that trained on them")
