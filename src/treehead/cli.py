@@ -227,6 +227,21 @@ def export(
 
 
 @app.command()
+def serve(
+    model: Annotated[
+        str, typer.Argument(metavar="[RUN|MODEL]", help="A run folder, cifar100, or an exported file.")
+    ] = "cifar100",
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8100,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Place images in the tree on a local page, with a JSON endpoint beside it."""
+    from treehead.serve.server import serve as answer
+
+    answer(model, host=host, port=port, show=show)
+
+
+@app.command()
 def summary(words: Words = None) -> None:
     """Layers, shapes, trainable parameters, multiply-adds."""
     from rich.console import Console
