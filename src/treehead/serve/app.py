@@ -30,6 +30,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"model": Refusal, "description": "Too many bytes, images or pixels"},
     415: {"model": Refusal, "description": "Not an image"},
     422: {"model": Refusal, "description": "A damaged image, no image at all, or a value out of range"},
+    500: {"model": Refusal, "description": "The network failed"},
 }
 NO_SAMPLE: dict[int | str, dict[str, Any]] = {
     404: {"model": Refusal, "description": "No such sample"},
@@ -111,7 +112,12 @@ def _add_predicting(app: FastAPI, classifier: Classifier) -> None:
         if len(images) > MOST_IMAGES:
             raise HTTPException(413, f"a request may bring {MOST_IMAGES} images, not {len(images)}; send several")
         wanted = Wanted(min(top, classifier.tree.num_leaves), nodes, confidence, under)
-        return await run_sync(_answers, classifier, images, wanted, limiter=one_at_a_time)
+        try:
+            return await run_sync(_answers, classifier, images, wanted, limiter=one_at_a_time)
+        except UserError:
+            raise
+        except Exception as error:
+            raise HTTPException(500, f"the network failed ({type(error).__name__}: {error})") from error
 
 
 def _answers(classifier: Classifier, images: Sequence[UploadFile], wanted: Wanted) -> Any:
