@@ -110,6 +110,7 @@ def test_asked_to_be_surer_it_backs_off_to_a_wider_level(opened: Open) -> None:
     slider = page.get_by_label("Answer only where at least")
     expect(slider).to_be_visible()
     shares = page.locator("#outline .row.lit .number").all_inner_texts()
+    expect(page.locator("#answer p")).to_contain_text("The sample shows: sunflower.")
     group, superclass, fine = (float(share.removesuffix(" %")) for share in shares)
     assert min(group, superclass) > fine + 2
     slider.fill(str(int(fine) - 2))
@@ -130,6 +131,19 @@ def test_what_is_known_of_it_narrows_the_tree(opened: Open) -> None:
     expect(page.locator("#answer h2")).to_have_text("orange")
     page.get_by_label("It is known to be a kind of").select_option("superclass:flowers")
     expect(page.locator(".ribbon.lit .name")).to_have_text(["plants", "flowers", re.compile(".+")])
+
+
+def test_a_part_of_the_wheel_is_read_and_chosen(opened: Open) -> None:
+    page = opened()
+    page.get_by_role("button", name="Sample: orange").click()
+    leaf = page.locator(".segment.lit").first
+    leaf.dispatch_event("pointermove")
+    expect(page.locator("#read")).to_have_text(re.compile(r"^orange \(fine\): [\d.]+ %$"))
+    page.locator(".segment.second").first.dispatch_event("click")
+    expect(page.get_by_label("It is known to be a kind of")).to_have_value(re.compile("^fine:(?!orange)"))
+    expect(page.locator("#answer h2")).not_to_have_text("orange")
+    expect(page.locator(".ribbon.lit .number").last).to_have_text("100.0 %")
+    expect(page.locator(".ribbon.second")).to_have_count(0)
 
 
 def test_it_is_worked_by_keyboard(opened: Open) -> None:

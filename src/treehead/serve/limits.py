@@ -5,7 +5,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 32 * 2**20
 MOST_IMAGES = 64
-MOST_PIXELS = 64_000_000
+MOST_PIXELS = 50_000_000
+"""Of one image: with transparency, a gigabyte while it is decoded."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Pillow's plain decoders. Others, such as EPS, start foreign programs, which a stranger's file should not."""
 

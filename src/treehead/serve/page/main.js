@@ -7,7 +7,7 @@ const AT_ONCE = 4;
 const $ = (id) => document.getElementById(id);
 const [model, tree, samples] = await Promise.all([
   ask("api/model"), ask("api/tree").then(grow), ask("api/samples")]);
-const given = []; // {file, src, name, button, answer or refusal, under}
+const given = []; // {file, src, name, truth, button, turn, answer or refusal, under}
 let current = null, running = 0;
 
 const drawn = wheel($("wheel"), tree, { pointed: read, chosen: (node) => current?.answer && choose(node.key) });
@@ -48,16 +48,17 @@ function offer() {
       make("img", { src: sample.href, alt: "", width: 64, height: 64 }));
     button.addEventListener("click", async () => {
       const picture = await (await fetch(sample.href)).blob();
-      take([new File([picture], said(sample.title), { type: picture.type })]);
+      take([new File([picture], said(sample.title), { type: picture.type })], { truth: said(sample.title) });
     });
     $("samples").append(make("li", {}, button));
   }
 }
 
-function take(files) {
+/** Show images and ask for them; truth: what they show, where that is known. */
+function take(files, { truth } = {}) {
   const before = given.length;
   for (const file of files) {
-    const item = { file, src: URL.createObjectURL(file), name: file.name || "pasted image" };
+    const item = { file, truth, turn: 0, src: URL.createObjectURL(file), name: file.name || "pasted image" };
     item.button = make("button", { class: "waiting", title: item.name },
       make("img", { src: item.src, alt: "", width: 56, height: 56 }), make("span", {}, item.name));
     item.button.addEventListener("click", () => show(item));
@@ -79,26 +80,27 @@ function tally() {
 function work() {
   for (const item of given) {
     if (running >= AT_ONCE) return;
-    if (!item.asked) place(item);
+    if (!item.turn) place(item);
   }
 }
 
 async function place(item) {
-  item.asked = true;
+  const turn = ++item.turn, under = item.under ?? "";
+  let answer, refusal;
   running++;
-  const under = item.under ?? "";
   try {
     if (item.file.size > model.limits.bytes)
       throw new Error(`${item.name} has ${(item.file.size / 2 ** 20).toFixed(1)} MB; at most ${model.limits.bytes / 2 ** 20} are read`);
     const form = new FormData();
     form.append("images", item.file, item.name);
     const words = new URLSearchParams({ top: 2, nodes: true, ...(under && { under }) });
-    [item.answer] = (await ask(`api/predict?${words}`, form)).predictions;
-    item.refusal = undefined;
+    [answer] = (await ask(`api/predict?${words}`, form)).predictions;
   } catch (error) {
-    item.refusal = error.message;
+    refusal = error.message;
   }
   running--;
+  if (turn !== item.turn) return work(); // asked again meanwhile: the later answer counts
+  Object.assign(item, { answer, refusal });
   label(item);
   tally();
   if (item === current) show(item);
@@ -119,7 +121,7 @@ function choose(under) {
 function show(item) {
   current = item;
   for (const other of given) other.button.setAttribute("aria-pressed", other === item);
-  const told = item?.answer && !item.refusal;
+  const told = item?.answer;
   for (const part of ["settings", "outline-part"]) $(part).hidden = !told;
   if (!told) {
     drawn.rest();
@@ -136,7 +138,7 @@ function show(item) {
 function light() {
   const { paths, nodes, levels } = current.answer;
   const share = (node) => nodes[tree.levels[node.level]][node.name];
-  const best = along(tree, paths[0].path), second = paths[1] ? along(tree, paths[1].path) : [];
+  const best = along(tree, paths[0].path), second = paths[1]?.share ? along(tree, paths[1].path) : [];
   const wanted = $("sure").value / 100;
   const sure = best.find((node) => share(node) >= wanted); // leaf first: the deepest
   const reach = sure ? sure.level : tree.levels.length;
@@ -159,7 +161,9 @@ function tell({ best, sure, share, levels }) {
       : `${percent(share(sure))} sure, at the ${said(tree.levels[sure.level])} level; too unsure to go further, though its guess is ${said(leaf.name)}.`;
   const apart = best.filter((node) => levels[tree.levels[node.level]].answer !== node.name)
     .map((node) => `the ${said(tree.levels[node.level])} head alone says ${said(levels[tree.levels[node.level]].answer)}`);
-  $("answer").replaceChildren(title, make("p", { class: "quiet" }, apart.length ? `${why} Against the path, ${apart.join(" and ")}.` : why));
+  const told = [why, ...(apart.length ? [`Against the path, ${apart.join(" and ")}.`] : []),
+    ...(current.truth ? [`The sample shows: ${current.truth}.`] : [])];
+  $("answer").replaceChildren(title, make("p", { class: "quiet" }, told.join(" ")));
 }
 
 function ribbon(title, kind, path, whole, share) {
@@ -171,7 +175,7 @@ function ribbon(title, kind, path, whole, share) {
 }
 
 function read(node) {
-  const told = current?.answer && !current.refusal;
+  const told = current?.answer;
   if (!node) $("read").textContent = told ? "Point at a part to read it; click it if the image is known to be of that kind." : "";
   else {
     const level = tree.levels[node.level];
