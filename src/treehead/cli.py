@@ -6,7 +6,6 @@ The rooms that compute are imported inside the commands, so that `treehead --hel
 import errno
 import os
 import sys
-import tomllib
 import warnings
 from enum import Enum
 from pathlib import Path
@@ -377,17 +376,10 @@ def _config_of(words: list[str] | None) -> "RunConfig":
 
 
 def _changes(words: list[str]) -> dict[str, object]:
-    """`train.epochs=5` -> {"train.epochs": 5}; values are TOML, or else plain words."""
-    changes: dict[str, object] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise UserError(f"{word!r} is no key=value; write for example train.epochs=10")
-        try:
-            changes[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            changes[key] = value
-    return changes
+    """What `key=value` words change."""
+    from treehead.recipes import changes_of
+
+    return changes_of(words)
 
 
 def _compare(run: Path, against: Path, words: list[str] | None) -> None:

@@ -1,7 +1,8 @@
-"""Named, complete configs, each with the result it is known to give."""
+"""Named, complete configs, each with the result it is known to give; and how words change one."""
 
 import difflib
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
 
 from treehead.config import RunConfig, changed
 from treehead.types import UserError
@@ -53,3 +54,17 @@ def recipe(name: str) -> RunConfig:
         hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(RECIPES)}"
         raise UserError(f"there is no recipe {name!r}; {hint}")
     return RECIPES[name]()
+
+
+def changes_of(words: Sequence[str]) -> dict[str, object]:
+    """`train.epochs=5` -> {"train.epochs": 5}; values are TOML, or else plain words."""
+    changes: dict[str, object] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UserError(f"{word!r} is no key=value; write for example train.epochs=10")
+        try:
+            changes[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            changes[key] = value
+    return changes

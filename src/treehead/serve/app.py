@@ -3,7 +3,8 @@
 One request at a time is worked on, in a thread: the engine is not made to be called by many, and memory stays bounded.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,14 +52,22 @@ def build_app(
     accuracy: dict[str, float] | None = None,
     samples: Sequence[Sample] = (),
     most_bytes: int = MOST_BYTES,
+    ready: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The application that answers with `classifier`, under `name`."""
+    """The application that answers with `classifier`, under `name`; `ready` is called once it may be stopped."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        ready()
+        yield
+
     app = FastAPI(
         title=f"treehead: {name}",
         version=version("treehead"),
         description="Places images in a label tree, with probabilities at every level.",
         docs_url=None,  # they load their scripts from elsewhere; the page `docs` is our own
         redoc_url=None,
+        lifespan=life,
     )
     app.add_middleware(BodyLimit, most=most_bytes)
     _add_headers(app)

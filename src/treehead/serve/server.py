@@ -33,23 +33,27 @@ def serve(source: str, *, host: str, port: int, show: bool) -> None:
         classifier = load(source)
         folder = None if Path(source).suffix in (".onnx", ".safetensors") else folder_of(source)
         name = source if source in SHIPPED else Path(source).resolve().name
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         app = build_app(
             classifier,
             name=name,
             accuracy=_accuracy(source, folder),
             samples=samples_of(classifier.tree, folder),
+            ready=lambda: _announce(name, address, open_to_others=host not in LOOPBACK, show=show),
         )
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=3)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        print(f"{name} answers at {address} (its JSON endpoint: {address}/docs); Ctrl-C stops it", flush=True)
-        if host not in LOOPBACK:
-            print("whoever reaches this machine can send it images; --host 127.0.0.1 keeps to it", file=sys.stderr)
-        if show:
-            webbrowser.open(address)
+        config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn has closed everything and raises it again
             print("\nstopped", file=sys.stderr)
+
+
+def _announce(name: str, address: str, *, open_to_others: bool, show: bool) -> None:
+    print(f"{name} answers at {address} (its JSON endpoint: {address}/docs); Ctrl-C stops it", flush=True)
+    if open_to_others:
+        print("whoever reaches this machine can send it images; --host 127.0.0.1 keeps to it", file=sys.stderr)
+    if show:
+        webbrowser.open(address)
 
 
 def _listening(host: str, port: int) -> socket.socket:
