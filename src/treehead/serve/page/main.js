@@ -138,7 +138,8 @@ function show(item) {
 function light() {
   const { paths, nodes, levels } = current.answer;
   const share = (node) => nodes[tree.levels[node.level]][node.name];
-  const best = along(tree, paths[0].path), second = paths[1]?.share ? along(tree, paths[1].path) : [];
+  const best = along(tree, paths[0].path);
+  const second = paths[1] ? along(tree, paths[1].path).filter((_, i, path) => path.every(share)) : []; // none if ruled out
   const wanted = $("sure").value / 100;
   const sure = best.find((node) => share(node) >= wanted); // leaf first: the deepest
   const reach = sure ? sure.level : tree.levels.length;
