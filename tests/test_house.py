@@ -25,7 +25,7 @@ ONLY_IN = {
     "plotly": ("treehead.report",),
     "onnx": ("treehead.export",),
     "onnxruntime": ("treehead.export",),
-    "pyarrow": ("treehead.experiment.writers",),
+    "pyarrow": ("treehead.data.manifest", "treehead.experiment.writers"),
     "pydantic": ("treehead.config",),
     "typer": ("treehead.cli",),
     "fastapi": ("treehead.serve",),

@@ -75,12 +75,13 @@ def _fail(message: str, code: int) -> None:
 def train(
     words: Words = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME if not given.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Your images: a folder of folders, or a CSV or Parquet.")] = None,
 ) -> None:
     """Train, evaluate, and write a run folder with its report."""
     from treehead.experiment import runner
     from treehead.runfiles import free_folder
 
-    config = _config_of(words)
+    config = _config_of(words, data)
     root = out or free_folder(Path("runs"), config.name)
     _follow(root, lambda load, watcher: runner.start(config, root, load=load, watcher=watcher))
 
@@ -106,11 +107,14 @@ def evaluate(
     """Write every metric, on the test images, and print the main ones; or compare two runs."""
     from treehead.experiment import runner
     from treehead.progress import decoder_lines
+    from treehead.recipes import changes_of
 
+    if against and decoders:
+        raise UserError("--against compares two runs as they were evaluated; leave --decoders out")
     if against:
         _compare(run, against, words)
         return
-    changes = _changes(words or [])
+    changes = changes_of(words or [])
     if unknown := changes.keys() - {"decode"}:
         raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
     decode = str(changes["decode"]) if "decode" in changes else None
@@ -140,11 +144,12 @@ def study(
 ) -> None:
     """Run a grid of configs, skip what is finished, resume what was stopped, and sum it up."""
     from treehead.experiment import study_command
+    from treehead.recipes import changes_of
     from treehead.report import write_study_report
 
     words = list(words or [])
     name = words.pop(0) if words and "=" not in words[0] else "reference"
-    plan, root, cells = study_command.planned(name, _changes(words), only or [], seeds=seeds, out=out)
+    plan, root, cells = study_command.planned(name, changes_of(words), only or [], seeds=seeds, out=out)
     if listed:
         study_command.show_list(plan, root, cells)
         return
@@ -241,43 +246,34 @@ def serve(
 
 
 @app.command()
-def summary(words: Words = None) -> None:
+def summary(
+    words: Words = None,
+    data: Annotated[Path | None, typer.Option(help="Your images, for the size of the heads.")] = None,
+) -> None:
     """Layers, shapes, trainable parameters, multiply-adds."""
     from rich.console import Console
-    from rich.table import Table
 
     from treehead.data.load import shape_and_tree
     from treehead.experiment.runner import network_json
+    from treehead.progress import network_table
     from treehead.spec import build_spec
 
-    config = _config_of(words)
+    config = _config_of(words, data)
     shape, tree = shape_and_tree(config.data)
     network = network_json(build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes))
-    table = Table("layer", "kind", "output", box=None)
-    table.add_column("parameters", justify="right")
-    table.add_column("multiply-adds", justify="right")
-    for row in network["layers"]:
-        shape = " x ".join(map(str, row["output"]))
-        counts = (f"{row[key]:,}" if row[key] else "" for key in ("parameters", "multiply_adds"))
-        table.add_row(row["name"], row["kind"], shape, *counts)
-    table.add_section()
-    table.add_row("total", "", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    Console(width=None if sys.stdout.isatty() else 110).print(network_table(network))
 
 
 @app.command()
 def config(words: Words = None) -> None:
     """Every key, its meaning, and its value here."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from treehead.config import described, written
+    from treehead.progress import key_table
 
-    table = Table("key", "value", "meaning", box=None, padding=(0, 2, 0, 0))
-    for key, value, meaning in described(_config_of(words)):
-        table.add_row(Text(key, "bold"), Text(written(value)), Text(meaning, "dim"))
-    Console(width=None if sys.stdout.isatty() else 150).print(table)
+    rows = ((key, written(value), meaning) for key, value, meaning in described(_config_of(words)))
+    Console(width=None if sys.stdout.isatty() else 150).print(key_table(rows))
 
 
 @data_app.command("get")
@@ -299,18 +295,35 @@ def data_get(name: Annotated[str, typer.Argument(help="cifar100")] = "cifar100")
 
 @data_app.command("check")
 def data_check(
-    root: Annotated[Path | None, typer.Argument(help="Folder or archive; else found as usual.")] = None,
+    root: Annotated[Path | None, typer.Argument(help="CIFAR-100, or your own images; else found as usual.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[key=value ...]", help="As for train.")] = None,
 ) -> None:
-    """Verify sizes, records, labels, the tree and the channel statistics of CIFAR-100."""
+    """Verify CIFAR-100; or say what is in your own images, what looks wrong, and what training will do."""
     from treehead.data import cifar100, load
     from treehead.hierarchy.cifar100 import cifar100_tree
 
+    if root is not None and not cifar100.is_release(root):
+        return _check_own(root, words or [])
     place = load.find_cifar100(root, environment=os.environ)
     if place is None:
         raise UserError("CIFAR-100 is not on this machine; treehead data get cifar100 fetches it")
     for line in cifar100.check(place, cifar100_tree()):
         print(line)
     print(f"{place} is the release, whole and undamaged")
+    return None
+
+
+def _check_own(root: Path, words: list[str]) -> None:
+    from treehead.data.inspection import findings
+    from treehead.data.load import pictures_cache
+    from treehead.data.own import examine
+    from treehead.progress import decoding
+
+    config = _config_of(words, root).data
+    with decoding() as progress:
+        own = examine(config, cache=pictures_cache(config), say=print, report=progress)
+    for line in findings(own, config):
+        print(line)
 
 
 @data_app.command("show")
@@ -347,39 +360,22 @@ def _follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
 
 
 def _loader() -> "Loader":
-    """Finds data sets, and fetches what is missing with a progress bar."""
-    from treehead.data.load import load
-    from treehead.progress import fetching
+    """Finds data sets, and fetches or decodes what is missing with a progress bar."""
+    from treehead.data.load import is_own, load
+    from treehead.progress import decoding, fetching
 
     def load_or_fetch(config: "DataConfig") -> "Dataset":
-        with fetching() as progress:
+        with decoding() if is_own(config) else fetching() as progress:
             return load(config, environment=os.environ, say=print, report=progress)
 
     return load_or_fetch
 
 
-def _config_of(words: list[str] | None) -> "RunConfig":
-    """The config of `[RECIPE|FILE.toml] [key=value ...]`."""
-    from treehead.config import changed, read_config
-    from treehead.recipes import recipe
+def _config_of(words: list[str] | None, data: Path | None = None) -> "RunConfig":
+    """The config of `[RECIPE|FILE.toml] [key=value ...]`, on one's own images where `data` names them."""
+    from treehead.recipes import config_of
 
-    words = list(words or [])
-    name = words.pop(0) if words and "=" not in words[0] else "cifar100"
-    if name.endswith(".toml"):
-        try:
-            base = read_config(Path(name).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"cannot read {name}: {error.strerror}") from None
-    else:
-        base = recipe(name)
-    return changed(base, _changes(words))
-
-
-def _changes(words: list[str]) -> dict[str, object]:
-    """What `key=value` words change."""
-    from treehead.recipes import changes_of
-
-    return changes_of(words)
+    return config_of(words or [], data)
 
 
 def _compare(run: Path, against: Path, words: list[str] | None) -> None:

@@ -27,16 +27,28 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which images, and which of them are trained on."""
 
-    name: Literal["cifar100", "shapes"] = "cifar100"
-    """The data set: `cifar100`, or `shapes`, which is drawn by code and needs no download."""
+    name: Literal["cifar100", "shapes", "folder", "manifest"] = "cifar100"
+    """`cifar100`; `shapes`, drawn by code; or one's own images: a `folder` of folders, a CSV or Parquet `manifest`."""
     root: Path | None = None
-    """Folder or archive of the data set; without it TREEHEAD_DATA, then the cache, then a download."""
+    """Folder, manifest or archive of the data set; CIFAR-100 without it: TREEHEAD_DATA, the cache, a download."""
     tree: str = "haf8"
-    """Label tree of CIFAR-100: haf8, bcnn8, superclass or haf5. `shapes` has its own."""
+    """Label tree of CIFAR-100: haf8, bcnn8, superclass or haf5. Other data sets have their own."""
     split: str = Field(default="official", pattern=r"^(official|[1-9]\d?:[1-9]\d?)$")
     """`official`, or train:validation in percent such as 80:20 and 90:10, stratified by leaf."""
     pool: Literal["train", "all"] = "train"
     """What a percentage splits: the training images alone, or `all` images together."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """Make unequal classes count alike: by `weights` in the loss, or by `sampling` rare ones more often."""
+    image_px: int = Field(default=64, ge=32, le=224)
+    """Height and width that one's own images are fitted to: the short side, then the centre."""
+    levels: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of the levels of one's own tree, leaves first; of a manifest also its columns."""
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of one's own images held out for the test where folder or manifest name none."""
+    unreadable_share: float = Field(default=0.05, ge=0, lt=1)
+    """Largest share of one's own images that may be unreadable; they are listed and left out."""
+    cache: Path | None = None
+    """Where one's own images are kept decoded; the platform's cache folder if not given."""
 
 
 class ShrinkConfig(Section):
@@ -107,6 +119,8 @@ class NetworkConfig(Section):
         min_length=1,
     )
     """From the image to the features."""
+    grow: bool = False
+    """Put narrow stages in front for large images, until the last feature map is at most 8 pixels."""
     activation: Annotated[ReluConfig | LeakyReluConfig, Field(discriminator="kind")] = ReluConfig()
     norm: Literal["batch", "none"] = "batch"
     """What follows a convolution: batch normalisation, or nothing (which wants a far smaller learning rate)."""
@@ -381,10 +395,6 @@ def _checked(tree: Mapping[str, object]) -> RunConfig:
 
 
 def _unknown_key(dotted: str, config: RunConfig) -> UserError:
-    nearest = difflib.get_close_matches(dotted, _known_keys(config), n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(dotted, [key for key, _, _ in described(config)], n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     return UserError(f"there is no config key {dotted}; {hint}`treehead config` lists them all")
-
-
-def _known_keys(config: RunConfig) -> list[str]:
-    return [key for key, _, _ in described(config)]

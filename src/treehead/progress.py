@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from treehead.data.fetch import Report
 from treehead.metrics.paired import Comparison
@@ -132,6 +133,16 @@ def counting(what: str, *, visible: bool) -> Iterator[Callable[[int, int], None]
         yield report
 
 
+@contextmanager
+def decoding() -> Iterator[Report]:
+    """A bar for images that are decoded; it shows itself at the first one."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), refresh_per_second=4) as bar:
+        task = bar.add_task("images", visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
 def duration(seconds: float) -> str:
     """1h05m, 4m20s or 9s."""
     minutes, whole = divmod(round(seconds), 60)
@@ -139,14 +150,38 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{whole:02d}s" if minutes else f"{whole}s"
 
 
+def network_table(network: dict[str, Any]) -> Table:
+    """Every layer of a network, with its totals."""
+    table = Table("layer", "kind", "output", box=None)
+    table.add_column("parameters", justify="right")
+    table.add_column("multiply-adds", justify="right")
+    for row in network["layers"]:
+        shape = " x ".join(map(str, row["output"]))
+        counts = (f"{row[key]:,}" if row[key] else "" for key in ("parameters", "multiply_adds"))
+        table.add_row(row["name"], row["kind"], shape, *counts)
+    table.add_section()
+    table.add_row("total", "", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")
+    return table
+
+
+def key_table(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Config keys with their value and meaning."""
+    table = Table("key", "value", "meaning", box=None, padding=(0, 2, 0, 0))
+    for key, value, meaning in rows:
+        table.add_row(Text(key, "bold"), Text(value), Text(meaning, "dim"))
+    return table
+
+
 def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
     """The main figures of a finished run, a line each."""
     yield f"{metrics['images']:,} test images, tree {metrics['tree']}, decode {metrics['decode']}"
     for level in metrics["levels"]:
+        known = metrics.get("known", {}).get(level, metrics["images"])
         yield (
             f"  {level:<12} accuracy {100 * metrics['accuracy'][level]:6.2f} %   "
             f"top-5 {100 * metrics['top5'][level]:6.2f} %   loss {metrics['loss'][level]:.3f}   "
             f"calibration error {100 * metrics['calibration_error'][level]:.1f} %"
+            f"{f'   of {known:,} images known there' if known < metrics['images'] else ''}"
         )
     counts = "  ".join(f"{height}: {count:,}" for height, count in enumerate(metrics["severity_counts"]))
     yield f"  severity     {counts}   mean over mistakes {_or_dash(metrics['mistake_severity'])}"

@@ -1,10 +1,11 @@
-"""Named, complete configs, each with the result it is known to give; and how words change one."""
+"""Named, complete configs, each with the result it is known to give; and how words name and change one."""
 
 import difflib
 import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from treehead.config import RunConfig, changed
+from treehead.config import RunConfig, changed, read_config
 from treehead.types import UserError
 
 
@@ -41,7 +42,25 @@ def shapes() -> RunConfig:
     )
 
 
-RECIPES: dict[str, Callable[[], RunConfig]] = {"cifar100": cifar100, "shapes": shapes}
+def folder() -> RunConfig:
+    """One's own images, fitted to 64 pixels: the default network, grown for larger ones; a smaller batch.
+
+    Expect nothing in particular: it depends on the images. `data.image_px` may be 32 to 224.
+    """
+    return changed(
+        RunConfig(name="folder"),
+        {
+            "data.name": "folder",
+            "network.grow": True,
+            "network.dropout": 0.1,
+            "train.epochs": 30,
+            "train.batch_size": 64,
+            "optimizer.learning_rate": 2e-3,
+        },
+    )
+
+
+RECIPES: dict[str, Callable[[], RunConfig]] = {"cifar100": cifar100, "shapes": shapes, "folder": folder}
 
 
 def recipe(name: str) -> RunConfig:
@@ -54,6 +73,32 @@ def recipe(name: str) -> RunConfig:
         hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(RECIPES)}"
         raise UserError(f"there is no recipe {name!r}; {hint}")
     return RECIPES[name]()
+
+
+def config_of(words: Sequence[str], data: Path | None = None) -> RunConfig:
+    """The config of `[RECIPE|FILE.toml] [key=value ...]`, on one's own images where `data` names them.
+
+    Raises: UserError: no such recipe, file or key, a value out of range, nothing at `data`.
+    """
+    words = list(words)
+    name = words.pop(0) if words and "=" not in words[0] else "folder" if data else "cifar100"
+    if name.endswith(".toml"):
+        try:
+            base = read_config(Path(name).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"cannot read {name}: {error.strerror}") from None
+    else:
+        base = recipe(name)
+    return changed(base, _own(data) | changes_of(words))
+
+
+def _own(data: Path | None) -> dict[str, object]:
+    """The config keys for one's own images at `data`."""
+    if data is None:
+        return {}
+    if not data.exists():
+        raise UserError(f"there is no folder and no manifest at {data}")
+    return {"data.name": "folder" if data.is_dir() else "manifest", "data.root": data.absolute()}
 
 
 def changes_of(words: Sequence[str]) -> dict[str, object]:

@@ -100,6 +100,7 @@ def build_spec(
 
     Raises: UserError: the image is too small to be halved so often.
     """
+    network = grown(network, min(input_shape[1:]))
     act = LeakyReLU(0.0 if isinstance(network.activation, ReluConfig) else network.activation.slope)
     check_size(network, *input_shape[1:])
     trunk: list[tuple[str, Layer]] = []
@@ -126,6 +127,24 @@ def check_size(network: NetworkConfig, height: int, width: int) -> None:
             f"network.stages halve the image {halvings} times, which {height}x{width} pixels do not allow; "
             f"use fewer stages, shrink = 'none', or larger images"
         )
+
+
+LARGEST_FEATURES_PX, NARROWEST = 8, 16
+
+
+def grown(network: NetworkConfig, image_px: int) -> NetworkConfig:
+    """`network` for images of image_px, led in, where it may grow, by stages that halve until its last map is small.
+
+    Conventions: a stage in front has half the width of the one behind it, at least 16, and no residual blocks, so that
+        the large maps are cheap; 32 and 64 pixels leave three stages as they are, 96 and 128 add one, 224 two.
+    """
+    stages = network.stages
+    halvings = sum(stage.shrink != "none" for stage in stages)
+    while network.grow and image_px >> halvings > LARGEST_FEATURES_PX:
+        width = min(stages[0].width, max(NARROWEST, stages[0].width // 2))
+        stages = (StageConfig(width=width, residuals=0), *stages)
+        halvings += 1
+    return network.model_copy(update={"stages": stages, "grow": False})
 
 
 def _stage(name: str, stage: StageConfig, channels: int, act: LeakyReLU) -> Iterator[tuple[str, Layer]]:

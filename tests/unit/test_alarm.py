@@ -88,6 +88,21 @@ def test_a_guesser_says_nothing_of_the_tree() -> None:
         assert alarm(cifar100_tree(), confusion_matrix(labels, answers, num_classes=100)) is None
 
 
+def test_siblings_that_are_told_apart_best_are_no_scramble() -> None:
+    """As the embedded shapes: a good classifier mistakes the shape and not the filling, hence hardly ever siblings."""
+    leaves = np.arange(24)
+    tree = LabelTree(
+        "shapes",
+        ("fine", "shape"),
+        (tuple(f"leaf{i}" for i in leaves), tuple(f"shape{i}" for i in range(6))),
+        (tuple((leaves // 4).tolist()),),
+    )
+    same_filling = (leaves[:, None] % 4 == leaves % 4) & (leaves[:, None] != leaves)
+    assert alarm(tree, 43 * np.eye(24, dtype=int) + 2 * same_filling) is None
+    fillings = dataclasses.replace(tree, parents=(tuple(np.random.default_rng(0).permutation(leaves // 4).tolist()),))
+    assert alarm(fillings, 43 * np.eye(24, dtype=int) + 2 * same_filling) is not None
+
+
 def test_flat_trees_only_children_and_no_mistake_are_no_matter() -> None:
     flat = LabelTree("flat", ("fine",), (("a", "b", "c"),), ())
     alone = LabelTree.from_nested("alone", ("fine", "kind"), {"x": ["a"], "y": ["b"], "z": ["c"]})

@@ -104,3 +104,12 @@ def test_shrinking_averages_areas() -> None:
     assert shrinking(4, 2).tolist() == [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
     np.testing.assert_allclose(shrinking(3, 2), np.array([[2, 1, 0], [0, 1, 2]]) / 3, atol=1e-7)
     np.testing.assert_allclose(shrinking(32, 20).sum(axis=1), 1, atol=1e-6)
+
+
+def test_shares_draw_rare_images_again_and_again() -> None:
+    shares = np.array([0.5, *[0.5 / 999] * 999])
+    drawn = draw_epoch_plan(
+        AugmentConfig(), num_images=1000, image_size=(4, 4), batch_size=10, seed=0, epoch=1, shares=shares
+    )
+    assert drawn.order.shape == (100, 10)
+    assert 430 < (drawn.order == 0).sum() < 570  # 500, give or take four standard deviations

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from treehead.hierarchy.tree import LabelTree
+from treehead.metrics.flat import recalls
 from treehead.metrics.hierarchical import (
     full_path_accuracy,
     hd_at_k,
@@ -91,6 +92,8 @@ def test_the_summary_holds_every_figure() -> None:
     assert found.pop("hierarchical") == path_overlap(PETS.parents, LABELS, ANSWERS)
     assert found == {
         "images": 4,
+        "known": {"fine": 4, "kind": 4},
+        "recall": {"fine": [0.5, 0.0, 1.0], "kind": [1.0, 1.0]},
         "accuracy": {"fine": 0.5, "kind": 1.0},
         "top5": {"fine": 1.0, "kind": 1.0},
         "confusion": {"fine": [[1, 1, 0], [0, 0, 1], [0, 0, 1]], "kind": [[3, 0], [0, 1]]},
@@ -107,6 +110,28 @@ def test_the_summary_ranks_leaves_by_their_scores_where_it_is_given_any() -> Non
     perfect = np.eye(3)[LABELS[:, 0]]
     found = summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND], leaf_scores=perfect)
     assert found["hd"] == {"1": 0.0}
+
+
+def test_labels_that_are_not_known_are_measured_by_nobody() -> None:
+    partly = np.concatenate([LABELS, [[-1, 0], [-1, 1]]])
+    more = np.concatenate([ANSWERS, [[DOG, 0], [CARP, 0]]])
+    found = summarise(
+        PETS, labels=partly, answers=more, probabilities=[FINE[[0, 1, 2, 3, 0, 0]], KIND[[0, 1, 2, 3, 0, 0]]]
+    )
+    whole = summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND])
+    for key in ("severity_counts", "mistake_severity", "hd", "full_path_accuracy", "hierarchical"):
+        assert found[key] == whole[key]
+    for key in ("accuracy", "loss", "recall", "confusion", "calibration_error"):
+        assert found[key]["fine"] == whole[key]["fine"]
+    assert found["known"] == {"fine": 4, "kind": 6}
+    assert found["accuracy"]["kind"] == 5 / 6
+    assert found["recall"]["kind"] == [1.0, 0.5]
+    with pytest.raises(UserError, match="no image to measure on is known"):
+        summarise(PETS, labels=partly[4:], answers=more[4:], probabilities=[FINE[:2], KIND[:2]])
+
+
+def test_a_class_without_images_has_no_recall() -> None:
+    assert recalls(np.array([[3, 1], [0, 0]])) == [0.75, None]
 
 
 def test_no_images_no_figures() -> None:

@@ -47,3 +47,18 @@ def test_the_figures_of_four_images() -> None:
     assert (back_off["coverage"][0], back_off["risk"][0]) == (1, 0.5)
     assert back_off["coverage"][-1] == 0
     assert back_off["risk"][-1] is None
+
+
+def test_what_is_not_known_is_no_risk() -> None:
+    labels, answers = np.array([[0, 0], [1, 0], [2, 1]]), np.array([[0, 0], [2, 1], [2, 1]])
+    confidences = np.array([[0.9, 0.95], [0.4, 0.6], [0.7, 0.8]])
+    whole = selective_figures(("fine", "kind"), labels=labels, answers=answers, confidences=confidences)
+    partly = selective_figures(
+        ("fine", "kind"),
+        labels=np.concatenate([labels, [[-1, 1]]]),
+        answers=np.concatenate([answers, [[0, 0]]]),
+        confidences=np.concatenate([confidences, [[0.99, 0.99]]]),
+    )
+    assert partly["back_off"] == whole["back_off"]
+    assert partly["risk_coverage"]["aurc"]["fine"] == whole["risk_coverage"]["aurc"]["fine"]
+    assert partly["risk_coverage"]["aurc"]["kind"] > whole["risk_coverage"]["aurc"]["kind"]

@@ -58,3 +58,16 @@ def test_without_norms_only_the_norms_are_missing() -> None:
     norms = [row for row in kinds["batch"] if row[1] == "BatchNorm2d"]
     assert kinds["none"] == [row for row in kinds["batch"] if row[1] != "BatchNorm2d"]
     assert sum(count for _, _, count in norms) == 2 * (64 + 32 + 64 + 128 + 128 + 128 + 256 + 376 + 256)
+
+
+@pytest.mark.parametrize(
+    ("size", "widths", "features"),
+    [(32, (64, 128), 8), (64, (32, 64, 128), 8), (96, (16, 32, 64, 128), 6), (224, (16, 16, 32, 64, 128), 7)],
+)
+def test_a_network_that_grows_is_led_in_by_narrow_stages(size: int, widths: tuple[int, ...], features: int) -> None:
+    stages = (StageConfig(width=64), StageConfig(width=128))
+    lines = rows(spec_of(NetworkConfig(stages=stages, grow=True), size=size))
+    norms = [row.output for row in lines if row.name.endswith("_norm")]
+    assert tuple(shape[0] for shape in norms) == widths
+    assert norms[-1][1] == features
+    assert sum("residual" in row.name and row.kind == "Residual sum" for row in lines) == 2

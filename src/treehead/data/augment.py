@@ -54,9 +54,11 @@ def draw_epoch_plan(
     seed: int,
     epoch: int,
     num_epochs: int = 1,
+    shares: Array | None = None,
 ) -> EpochPlan:
     """Decide epoch number `epoch` (from 1) of the `num_epochs` of the run with this `seed`.
 
+    Shapes: shares: (num_images,), the chance of each image to be drawn, again and again; without them each is once.
     Conventions: a pure function of its arguments, so a resumed run needs no generator state. Images that fill no
         whole batch are left out of this epoch; fewer images than a batch make one batch of them all. Shifts are
         uniform on -crop_px..crop_px; the border is reflected without repeating the edge (numpy's "reflect"). The
@@ -70,7 +72,8 @@ def draw_epoch_plan(
     batch_size = min(batch_size, num_images)
     steps = num_images // batch_size
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(num_images)[: steps * batch_size].reshape(steps, batch_size)
+    drawn = rng.permutation(num_images) if shares is None else rng.choice(num_images, num_images, p=shares)
+    order = drawn[: steps * batch_size].reshape(steps, batch_size)
     shifts = rng.integers(-augment.crop_px, augment.crop_px, size=(2, steps, batch_size, 1), endpoint=True)
     flips = rng.random((steps, batch_size, 1)) < (0.5 if augment.flip else 0.0)
     rows, columns = np.arange(height), np.arange(width)

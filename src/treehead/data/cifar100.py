@@ -68,6 +68,11 @@ def _release_in(place: Path) -> Path | None:
         raise UserError(f"cannot look into {place}: {error.strerror}") from None
 
 
+def is_release(place: Path) -> bool:
+    """Whether CIFAR-100 lies at `place`, or an archive that may be it."""
+    return place.name.endswith((".tar.gz", ".tgz")) or (place.is_dir() and _release_in(place) is not None)
+
+
 def read(place: Path, tree: LabelTree, release: Release = RELEASE) -> Dataset:
     """All images and labels, checked against the tree.
 

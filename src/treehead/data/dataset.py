@@ -14,7 +14,10 @@ from treehead.types import Array, UserError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Images:
-    """Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64, column l the class id at level l."""
+    """Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64, column l the class id at level l.
+
+    Conventions: a label of -1 is not known at that level; it is known at every level above one where it is known.
+    """
 
     pixels: Array
     labels: Array
@@ -29,12 +32,13 @@ class Images:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A data set with the partition it was released with."""
+    """A data set with the partition it was released with; `validation` where that has one."""
 
     name: str
     tree: LabelTree
     train: Images
     test: Images
+    validation: Images | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +54,11 @@ class Splits:
 def split(dataset: Dataset, kind: str, *, pool: str = "train", seed: int = 0) -> Splits:
     """Divide a data set.
 
-    Conventions: `official` trains on every training image; validation is the test images, which decide nothing.
-        `A:B` holds out B percent of the training images for validation, test stays the official one; with pool
-        `all`, B percent of all images are both validation and test. Stratified by leaf, seeded; in each leaf
-        round(n * A / 100) images train.
+    Conventions: `official` trains on every training image; validation is the data set's own (the split is then
+        called `given`), else the test images, which decide nothing. `A:B` holds out B percent of the training and
+        validation images for validation, test stays the official one; with pool `all`, B percent of all images are
+        both validation and test. Stratified by leaf (by the deepest known class where the leaf is not), seeded; in
+        each round(n * A / 100) images train.
     Raises: UserError: `official` of all images; another kind or pool; percentages that do not sum to 100; a leaf too
         small to be divided.
     """
@@ -62,9 +67,12 @@ def split(dataset: Dataset, kind: str, *, pool: str = "train", seed: int = 0) ->
     if kind == "official":
         if pool == "all":
             raise UserError("data.pool = 'all' needs a percentage in data.split, such as 80:20; 'official' has none")
+        if dataset.validation is not None:
+            return Splits("given", dataset.train, dataset.validation, dataset.test)
         return Splits(kind, dataset.train, dataset.test, dataset.test)
-    images = _joined(dataset.train, dataset.test) if pool == "all" else dataset.train
-    chosen = _stratified(images.labels[:, 0], _training_percent(kind) / 100, dataset.tree.names[0], seed)
+    images = dataset.train if dataset.validation is None else _joined(dataset.train, dataset.validation)
+    images = _joined(images, dataset.test) if pool == "all" else images
+    chosen = _stratified(images.labels, _training_percent(kind) / 100, dataset.tree.names[0], seed)
     train, held_out = images.take(np.flatnonzero(chosen)), images.take(np.flatnonzero(~chosen))
     if pool == "all":
         return Splits(f"{kind} of all", train, held_out, held_out)
@@ -86,17 +94,30 @@ def _joined(first: Images, second: Images) -> Images:
     return Images(pixels, np.concatenate([first.labels, second.labels]))
 
 
-def _stratified(leaves: Array, share: float, names: tuple[str, ...], seed: int) -> Array:
-    """(N,) bool: `share` of the images of each leaf, at random."""
+def _stratified(labels: Array, share: float, names: tuple[str, ...], seed: int) -> Array:
+    """(N,) bool: `share` of the images of each leaf, at random; then of each class that is the deepest known."""
     rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(leaves), bool)
+    chosen = np.zeros(len(labels), bool)
     for leaf, name in enumerate(names):
-        members = rng.permutation(np.flatnonzero(leaves == leaf))
+        members = rng.permutation(np.flatnonzero(labels[:, 0] == leaf))
         count = round(len(members) * share)
         if not 0 < count < len(members):
             raise UserError(f"{name!r} has {len(members)} images, too few for both parts of the split; add images")
         chosen[members[:count]] = True
+    strata = np.where(labels[:, 0] < 0, deepest_known(labels), -1)
+    for stratum in np.unique(strata[strata >= 0]):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        chosen[members[: round(len(members) * share)]] = True
     return chosen
+
+
+def deepest_known(labels: Array) -> Array:
+    """(N,) int64, a number for the deepest class known of each image, the same for two images of the same.
+
+    Shapes: labels: (N, L), -1 where not known, leaves first; each image is known at the top level.
+    """
+    level = (labels >= 0).argmax(axis=1)
+    return labels[np.arange(len(labels)), level] * labels.shape[1] + level
 
 
 def channel_statistics(pixels: Array) -> tuple[Array, Array]:

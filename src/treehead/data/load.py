@@ -8,6 +8,7 @@ import platformdirs
 from treehead.config import DataConfig
 from treehead.data import cifar100, fetch
 from treehead.data.dataset import Dataset
+from treehead.data.own import listing_of, read_own
 from treehead.data.shapes import SIDE, shapes, shapes_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
@@ -20,11 +21,23 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("treehead"))
 
 
+def pictures_cache(config: DataConfig) -> Path:
+    """Where the user's images are kept decoded."""
+    return config.cache or cache_folder() / "pictures"
+
+
 def shape_and_tree(config: DataConfig) -> tuple[tuple[int, int, int], LabelTree]:
     """The shape (C, H, W) of its images and its tree, known without reading an image."""
+    if is_own(config):
+        return (3, config.image_px, config.image_px), listing_of(config).tree_and_labels()[0]
     if config.name == "shapes":
         return (3, SIDE, SIDE), shapes_tree()
     return (3, 32, 32), cifar100_tree(config.tree)
+
+
+def is_own(config: DataConfig) -> bool:
+    """Whether the images are the user's: a folder of folders, or a manifest."""
+    return config.name in ("folder", "manifest")
 
 
 def find_cifar100(root: Path | None, *, environment: Mapping[str, str]) -> Path | None:
@@ -35,10 +48,13 @@ def find_cifar100(root: Path | None, *, environment: Mapping[str, str]) -> Path 
 def load(
     config: DataConfig, *, environment: Mapping[str, str], say: Callable[[str], None], report: fetch.Report
 ) -> Dataset:
-    """The data set; CIFAR-100 is fetched into the cache if it is nowhere, and `say` is told so.
+    """The data set; what is missing is fetched or decoded into the cache, and `say` is told so.
 
+    Conventions: `report` is told (done, in all): bytes of a download, or images decoded.
     Raises: UserError: damaged or missing files, an unknown tree; RunError: it cannot be fetched.
     """
+    if is_own(config):
+        return read_own(config, cache=pictures_cache(config), say=say, report=report)
     if config.name == "shapes":
         return shapes()
     tree = cifar100_tree(config.tree)

@@ -82,12 +82,16 @@ def calibration_figures(
 ) -> dict[str, Any]:
     """What the temperatures do to the test images: log-loss and calibration error of every level, before and after.
 
-    Shapes: logits: per level (N, K_l); labels: (N, L) class ids.
+    Shapes: logits: per level (N, K_l); labels: (N, L) class ids, -1 where not known, which is not measured.
     """
     plain = (1.0,) * len(levels)
+    known = [(label[label >= 0], level[label >= 0]) for level, label in zip(logits, labels.T, strict=True)]
     return calibration_json(calibration, levels) | {
         when: {
-            name: {level: measure(labels[:, i], softmax(logits[i], temperatures[i])) for i, level in enumerate(levels)}
+            name: {
+                level: measure(label, softmax(values, temperature))
+                for level, (label, values), temperature in zip(levels, known, temperatures, strict=True)
+            }
             for name, measure in (("loss", log_loss), ("calibration_error", expected_calibration_error))
         }
         for when, temperatures in (("before", plain), ("after", calibration.temperatures))

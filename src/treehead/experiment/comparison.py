@@ -61,6 +61,10 @@ def _read(root: Path) -> _Predictions:
         raise UserError(
             f"{root} has damaged predictions ({error}); treehead evaluate {root} writes them anew"
         ) from None
+    if (labels < 0).any():
+        raise UserError(
+            f"{root} was tested on images that are known only part of the way; such runs are not compared yet"
+        )
     scores = decode(kind, probabilities, tree).leaf_scores
     found = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
     return _Predictions(config, metrics, tree, labels, answers, found)

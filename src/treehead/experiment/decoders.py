@@ -21,12 +21,14 @@ def tree_figures(tree: LabelTree, *, labels: Array, probabilities: list[Array], 
         haf5        severities on the five-level tree of the literature, where the leaves are CIFAR-100's
         alarm       a sentence where tree and labels probably do not belong together, else None
 
-    Shapes: labels: (N, L) class ids; probabilities: per level (N, K_l).
+    Shapes: labels: (N, L) class ids, -1 where not known (see `metrics.summary.summarise`); probabilities: per level
+        (N, K_l).
     """
     literature = tree_of_the_literature(tree)
     table = {kind: decoder_figures(kind, tree, labels, probabilities, literature) for kind in DECODERS}
     answers = decode(decode_kind, probabilities, tree).answers[:, 0]
-    confusion = flat.confusion_matrix(labels[:, 0], answers, num_classes=tree.num_leaves)
+    full = labels[:, 0] >= 0
+    confusion = flat.confusion_matrix(labels[full, 0], answers[full], num_classes=tree.num_leaves)
     figures: dict[str, Any] = {"decoders": table, "alarm": alarm(tree, confusion)}
     return figures | ({"haf5": table[decode_kind]["haf5"]} if literature else {})
 
@@ -37,13 +39,14 @@ def decoder_figures(
     """The figures on which decoders differ; top-5, loss and calibration are the heads' own, whatever the decoder."""
     decoded = decode(kind, probabilities, tree)
     answers, scores = decoded.answers, decoded.leaf_scores
-    leaves: dict[str, Array] = {"labels": labels[:, 0], "answers": answers[:, 0], "leaf_scores": scores}
-    accuracies = (labels == answers).mean(axis=0)
+    full = labels[:, 0] >= 0
+    leaves: dict[str, Array] = {"labels": labels[full, 0], "answers": answers[full, 0], "leaf_scores": scores[full]}
+    accuracies = (labels == answers).sum(axis=0) / (labels >= 0).sum(axis=0)
     figures = {
         "accuracy": {level: float(share) for level, share in zip(tree.levels, accuracies, strict=True)},
         **severity_figures(tree, **leaves),
-        "full_path_accuracy": hierarchical.full_path_accuracy(labels, answers),
+        "full_path_accuracy": hierarchical.full_path_accuracy(labels[full], answers[full]),
         "tree_inconsistency": hierarchical.tree_inconsistency(tree.ancestors, answers),
-        "hierarchical": hierarchical.path_overlap(tree.parents, labels, answers),
+        "hierarchical": hierarchical.path_overlap(tree.parents, labels[full], answers[full]),
     }
     return figures | ({"haf5": severity_figures(literature, **leaves)} if literature else {})

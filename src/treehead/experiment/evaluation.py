@@ -60,6 +60,8 @@ def misread_samples(test: Images, answers: Array, heights: Array) -> dict[str, A
 
     Shapes: answers: (N, L); heights: (K, K); returns pixels (M, C, H, W) uint8, labels and answers (M, L) int16.
     """
+    full = test.labels[:, 0] >= 0
+    test, answers = test.take(np.flatnonzero(full)) if not full.all() else test, answers[full]
     num_leaves = len(heights)
     counts = confusion_matrix(test.labels[:, 0], answers[:, 0], num_classes=num_leaves)
     np.fill_diagonal(counts, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from treehead.config import DataConfig, RunConfig, read_config, write_config
+from treehead.data.balance import class_weights, sampling_shares
 from treehead.data.dataset import Dataset, Splits, channel_statistics, split
 from treehead.engines.api import Engine
 from treehead.engines.objective import Objective
@@ -16,7 +17,7 @@ from treehead.experiment.evaluation import evaluate_model
 from treehead.experiment.model import Model, build_engine, load_model, save_model
 from treehead.experiment.objective import objective_of, weights_of_levels
 from treehead.runfiles import RunFolder, write_json, write_text
-from treehead.spec import NetSpec, build_spec, check_size, num_multiply_adds, num_parameters, rows
+from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates, level_weights
 from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
@@ -81,9 +82,13 @@ def _set_up(config: RunConfig, load: Loader) -> _Setup:
     dataset = load(config.data)
     splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
     spec = spec_of(config, dataset)
+    network = grown(config.network, min(spec.input_shape[1:]))
     for part in config.augment.shrink:
-        check_size(config.network, part.pixels, part.pixels)
+        check_size(network, part.pixels, part.pixels)
     objective = objective_of(config.loss, dataset.tree)
+    if config.data.balance == "weights":
+        weights = class_weights(splits.train.labels, dataset.tree.sizes)
+        objective = dataclasses.replace(objective, class_weights=weights)
     mean, std = channel_statistics(splits.train.pixels)
     uncalibrated = (1.0,) * len(dataset.tree.levels)
     model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std, uncalibrated)
@@ -109,6 +114,7 @@ def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
         seed=config.seed,
         folder=folder,
         watcher=watcher,
+        shares=sampling_shares(setup.splits.train.labels) if config.data.balance == "sampling" else None,
     )
     model = dataclasses.replace(setup.model, weights=engine.weights())
     save_model(folder, model)

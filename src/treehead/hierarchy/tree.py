@@ -157,9 +157,12 @@ class LabelTree:
 
             LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
 
+        Conventions: a leaf that lies less deep than others stands, under its own name, at the levels below it too.
         Raises: UserError: a class without children, and as `from_paths`.
         """
-        return cls.from_paths(name, levels, _paths(nested))
+        levels = tuple(levels)
+        paths = (path[:1] * (len(levels) - len(path)) + path for path in _paths(nested))
+        return cls.from_paths(name, levels, paths)
 
 
 def _paths(nested: Nested) -> Iterator[tuple[str, ...]]:

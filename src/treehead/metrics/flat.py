@@ -44,6 +44,16 @@ def confusion_matrix(labels: Array, answers: Array, *, num_classes: int) -> Arra
     return counts
 
 
+def recalls(confusion: Array) -> list[float | None]:
+    """Share of each class's images that was answered right; None for a class without images.
+
+    Shapes: confusion: (K, K) counts [true, predicted]; returns K.
+    """
+    totals = confusion.sum(axis=1).tolist()
+    right = np.diag(confusion).tolist()
+    return [hits / total if total else None for hits, total in zip(right, totals, strict=True)]
+
+
 def log_loss(labels: Array, probabilities: Array) -> float:
     """Mean cross-entropy of the true class, in nats.
 

@@ -55,15 +55,20 @@ def selective_figures(levels: tuple[str, ...], *, labels: Array, answers: Array,
                         those answered at all; `risk`, the share of wrong answers among them (None if there are none)
 
     Shapes: labels, answers: (N, L) class ids; confidences: (N, L).
+    Conventions: a label of -1 is not known: risk and coverage of a level are of the images known there, the back-off is
+        of those whose leaf is known.
     """
-    right, count = labels == answers, len(labels)
-    at = np.ceil(np.array(COVERAGES) * count - 1e-9).astype(int) - 1
-    curves = {level: risk_coverage(right[:, i], confidences[:, i]) for i, level in enumerate(levels)}
+    right, known = labels == answers, labels >= 0
+    curves = {
+        level: risk_coverage(right[at, i], confidences[at, i])
+        for i, (level, at) in enumerate(zip(levels, known.T, strict=True))
+    }
+    right, confidences = right[known[:, 0]], confidences[known[:, 0]]
     steps = [deepest_confident(confidences, threshold=threshold) for threshold in THRESHOLDS]
     return {
         "risk_coverage": {
             "coverage": list(COVERAGES),
-            "risk": {level: curve[at].tolist() for level, curve in curves.items()},
+            "risk": {level: curve[_places(len(curve))].tolist() for level, curve in curves.items()},
             "aurc": {level: float(curve.mean()) for level, curve in curves.items()},
         },
         "back_off": {
@@ -73,6 +78,11 @@ def selective_figures(levels: tuple[str, ...], *, labels: Array, answers: Array,
             "risk": [_risk(right, depth) for depth in steps],
         },
     }
+
+
+def _places(count: int) -> Array:
+    """Where COVERAGES lie on a curve of `count` images."""
+    return np.ceil(np.array(COVERAGES) * count - 1e-9).astype(int) - 1
 
 
 def _risk(right: Array, depth: Array) -> float | None:

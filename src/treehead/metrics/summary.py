@@ -24,19 +24,25 @@ def summarise(
     Shapes: labels, answers: (N, L) class ids; probabilities: per level (N, K_l); leaf_scores: (N, K).
     Conventions: accuracy, severities and confusion are of `answers`; top-5, loss and calibration of each head's
         `probabilities`; HD@k of the ranking of `leaf_scores`, or of the leaf head's probabilities without them.
-    Raises: UserError: there are no images.
+        A label of -1 is not known: the figures of a level are over the images known there (`known` says how many),
+        severities, HD@k and paths over those whose leaf is known. `recall` is the share of every class's images
+        that was answered right, None for a class without images.
+    Raises: UserError: there are no images, or none known at some level.
     """
     if not len(labels):
         raise UserError("there are no images to measure on")
+    if not (labels >= 0).any(axis=0).all():
+        raise UserError("there are levels that no image to measure on is known at")
     leaf_scores = probabilities[0] if leaf_scores is None else leaf_scores
+    full = labels[:, 0] >= 0
     per_level = {level: _of_level(labels[:, i], answers[:, i], probabilities[i]) for i, level in enumerate(tree.levels)}
     return {
         "images": len(labels),
         **{key: {level: found[key] for level, found in per_level.items()} for key in next(iter(per_level.values()))},
-        **severity_figures(tree, labels=labels[:, 0], answers=answers[:, 0], leaf_scores=leaf_scores),
-        "full_path_accuracy": hierarchical.full_path_accuracy(labels, answers),
+        **severity_figures(tree, labels=labels[full, 0], answers=answers[full, 0], leaf_scores=leaf_scores[full]),
+        "full_path_accuracy": hierarchical.full_path_accuracy(labels[full], answers[full]),
         "tree_inconsistency": hierarchical.tree_inconsistency(tree.ancestors, answers),
-        "hierarchical": hierarchical.path_overlap(tree.parents, labels, answers),
+        "hierarchical": hierarchical.path_overlap(tree.parents, labels[full], answers[full]),
     }
 
 
@@ -58,11 +64,15 @@ def severity_figures(tree: LabelTree, *, labels: Array, answers: Array, leaf_sco
 
 
 def _of_level(labels: Array, answers: Array, probabilities: Array) -> dict[str, Any]:
-    num_classes = probabilities.shape[1]
+    num_classes, known = probabilities.shape[1], labels >= 0
+    labels, answers, probabilities = labels[known], answers[known], probabilities[known]
+    confusion = flat.confusion_matrix(labels, answers, num_classes=num_classes)
     return {
+        "known": len(labels),
         "accuracy": flat.accuracy(labels, answers),
         "top5": flat.top_k_accuracy(labels, probabilities, k=min(5, num_classes)),
         "loss": flat.log_loss(labels, probabilities),
         "calibration_error": flat.expected_calibration_error(labels, probabilities),
-        "confusion": flat.confusion_matrix(labels, answers, num_classes=num_classes).tolist(),
+        "recall": flat.recalls(confusion),
+        "confusion": confusion.tolist(),
     }

@@ -55,7 +55,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class ClassAccuracy:
-    """How often one leaf is recognised, and what it is most often taken for."""
+    """How often one leaf is recognised (its recall), of how many images, and what it is most often taken for."""
 
     name: str
     share: float
@@ -84,7 +84,18 @@ def level_rows(record: RunRecord) -> list[Row]:
         texts = [wording.decimal(v) if key == "loss" else wording.percent(v, 2) for v in values]
         if any(value is not None for value in values):
             rows.append(Row(name, meaning, tuple(texts)))
+    if "recall" in metrics:
+        means = [_mean_recall(metrics["recall"][level]) for level in record.levels]
+        meaning = (
+            "Mean over the classes of the share of a class's images that is answered right; all classes count alike."
+        )
+        rows.insert(1, Row("Mean recall", meaning, tuple(wording.percent(mean, 2) for mean in means)))
     return rows
+
+
+def _mean_recall(recalls: Sequence[float | None]) -> float | None:
+    there = [recall for recall in recalls if recall is not None]
+    return sum(there) / len(there) if there else None
 
 
 def tree_rows(record: RunRecord) -> list[Row]:

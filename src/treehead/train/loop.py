@@ -57,11 +57,12 @@ def fit(
     seed: int,
     folder: RunFolder,
     watcher: Watcher,
+    shares: Array | None = None,
 ) -> None:
     """Train until `train.epochs` are done, from the folder's checkpoint if it has one.
 
     Shapes: rates: (all steps of the run,), see `schedule.learning_rates`; level_weights: (epochs, L), see
-        `schedule.level_weights`.
+        `schedule.level_weights`; shares: (training images,), see `augment.draw_epoch_plan`.
     Conventions: history is written before the checkpoint, and cut to the checkpoint's epoch on the way back, so the
         two agree wherever a run was stopped.
     Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint stays.
@@ -77,6 +78,7 @@ def fit(
             seed=seed,
             epoch=epoch,
             num_epochs=train.epochs,
+            shares=shares,
         )
         weights = level_weights[epoch - 1]
         epoch_rates = rates[(epoch - 1) * len(plan.order) : epoch * len(plan.order)]

@@ -16,6 +16,7 @@ from treehead.spec import (
     NetSpec,
     Residual,
 )
+from treehead.types import UserError
 
 
 class GlobalAvgPoolModule(nn.Module):
@@ -49,6 +50,9 @@ class Network(nn.Module):
     def __init__(self, spec: NetSpec) -> None:
         super().__init__()
         self.trunk = nn.Sequential(OrderedDict((name, module_of(layer)) for name, layer in spec.trunk))
+        for level, _ in spec.heads:
+            if hasattr(nn.ModuleDict, level):
+                raise UserError(f"a level cannot be called {level!r}, a word of torch's own; give it another name")
         self.heads = nn.ModuleDict({name: module_of(layer) for name, layer in spec.heads})
 
     def forward(self, x: Tensor) -> list[Tensor]:

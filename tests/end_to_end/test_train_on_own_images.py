@@ -1,0 +1,161 @@
+"""The user with a folder of images: check it, train on it, meet every mistake as one sentence."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from treehead import cli
+
+QUICK = ["data.image_px=32", "train.epochs=2", "train.batch_size=16", "network.stages=[{width=8},{width=12}]"]
+COLOURS = {"warm/red": (200, 40, 40), "warm/amber": (220, 160, 30), "cold": (30, 60, 200)}
+
+
+def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "treehead", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "COLUMNS": "120", "XDG_CACHE_HOME": str(folder / "cache")},
+    )
+
+
+def paint(file: Path, colour: tuple[int, int, int], seed: int) -> None:
+    """A noisy picture of one colour."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(-25, 26, (40, 48, 3))
+    Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(file)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `photos`: two warm colours of 30 images, some of unknown kind, and one cold colour of 10."""
+    folder = tmp_path_factory.mktemp("work")
+    seed = 0
+    for name, colour in COLOURS.items():
+        for number in range(10 if name == "cold" else 30):
+            seed += 1
+            paint(folder / "photos" / name / f"pict'ure {number}.{'png' if number % 2 else 'jpg'}", colour, seed)
+    for number in range(5):
+        paint(folder / "photos" / "warm" / f"some {number}.png", (210, 90, 35), 1000 + number)
+    (folder / "photos" / "cold" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
+    return folder
+
+
+def test_check_says_what_is_there_and_what_training_will_do(work: Path) -> None:
+    said = command("data", "check", "photos", "data.image_px=32", folder=work)
+    assert said.returncode == 0, said.stderr
+    lines = [" ".join(line.split()) for line in said.stdout.splitlines()]
+    assert "warm 52 13 5 known only so far" in lines
+    assert "red 24 6" in lines
+    assert "cold 8 2" in lines
+    assert "! cannot be read (1 of 76):" in lines
+    assert (
+        "! fewer than 10 training images (2): warm, cold" in lines
+        or "! fewer than 10 training images (2): cold, warm" in lines
+    )
+    assert "a training gives every level a head: class (3), group (2)" in lines
+    assert "it trains on 60 images at 32 x 32 pixels" in lines
+    assert "5 images are known only part of the way down: the heads below ignore them" in lines
+
+
+@pytest.mark.parametrize("balance", ["weights", "sampling"])
+def test_a_folder_in_a_classifier_out(work: Path, balance: str) -> None:
+    run = f"runs/{balance}"
+    said = command("train", "--data", "photos", "--out", run, f"data.balance={balance}", *QUICK, folder=work)
+    assert said.returncode == 0, said.stderr
+    assert "1 of 76 images cannot be read and is left out" in said.stdout
+    assert f"report: {run}/report.html" in said.stdout
+    metrics = json.loads((work / run / "metrics.json").read_text())
+    assert metrics["levels"] == ["class", "group"]
+    assert metrics["images"] == metrics["known"]["group"] == 15
+    assert metrics["known"]["class"] == sum(metrics["severity_counts"]) == 14
+    assert len(metrics["recall"]["class"]) == 3
+    assert metrics["decoders"]["independent"]["accuracy"] == pytest.approx(metrics["accuracy"])
+    assert metrics["decoders"]["independent"]["severity_counts"] == metrics["severity_counts"]
+    page = (work / run / "report.html").read_text(encoding="utf-8")
+    assert "class over the 14 that are known there" in page
+    assert "Mean recall" in page
+    answer = command("predict", run, "photos/cold/pict'ure 3.png", folder=work)
+    assert answer.returncode == 0, answer.stderr
+    again = command("train", "--data", "photos", "--out", f"{run}-again", *QUICK, folder=work)
+    assert "decoding" not in again.stdout  # found in the cache
+
+
+def test_a_manifest_and_its_summary(work: Path) -> None:
+    files = sorted((work / "photos" / "warm").glob("*/*.png"))
+    rows = [f"{file.relative_to(work)},{file.parent.name}" for file in files]
+    (work / "warm.csv").write_text("\n".join(["path,colour", *rows]))
+    said = command("train", "--data", "warm.csv", *QUICK, folder=work)
+    assert said.returncode == 0, said.stderr
+    shown = command("summary", "--data", "warm.csv", "data.image_px=224", folder=work)
+    assert "heads.colour" in shown.stdout
+    assert "256 x 7 x 7" in shown.stdout
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """What `train` says that cannot be done: one line, exit code 2, no run folder and nothing half in the cache."""
+
+    def run(*words: str) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        monkeypatch.setattr("sys.argv", ["treehead", "train", *words, "--out", "never", *QUICK])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        said = capsys.readouterr().err
+        assert (stopped.value.code, len(said.splitlines())) == (2, 1), said
+        assert not (tmp_path / "never").exists()
+        assert list((tmp_path / "cache").rglob(".packing-*")) == []
+        return said
+
+    return run
+
+
+def test_mistakes_are_one_sentence(tmp_path: Path, refused: Refused) -> None:
+    assert "there is no folder and no manifest at photos" in refused("--data", "photos")
+    (tmp_path / "photos").mkdir()
+    assert "holds no image" in refused("--data", "photos")
+    paint(tmp_path / "photos" / "cat" / "1.png", (1, 2, 3), 1)
+    assert "has one class only, 'cat'" in refused("--data", "photos")
+    paint(tmp_path / "photos" / "dog" / "1.png", (1, 2, 3), 2)
+    assert "has no test image whose class is known" in refused("--data", "photos")
+    assert "has depth 1, but 3 names for its levels: a, b, c" in refused(
+        "--data", "photos", "data.levels=['a','b','c']"
+    )
+    (tmp_path / "photos" / "dog" / "round").symlink_to(tmp_path / "photos")
+    assert "remove that link" in refused("--data", "photos")
+    assert "data.name = 'folder' needs data.root" in refused("folder")
+
+
+def test_a_head_cannot_be_called_like_a_word_of_torch(tmp_path: Path, refused: Refused) -> None:
+    for number in range(4):
+        paint(tmp_path / f"{number}.png", (50 * number, 2, 3), number)
+    (tmp_path / "pets.csv").write_text("path,type\n0.png,cat\n1.png,cat\n2.png,dog\n3.png,dog\n")
+    assert "a level cannot be called 'type'" in refused("--data", "pets.csv")
+
+
+def test_a_read_only_folder_is_read_and_a_read_only_cache_is_named(work: Path, tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    (work / "photos").chmod(0o555)
+    try:
+        assert command("data", "check", "photos", folder=work).returncode == 0
+    finally:
+        (work / "photos").chmod(0o755)
+    tmp_path.chmod(0o555)
+    said = command("data", "check", "photos", f"data.cache={tmp_path / 'new'}", folder=work)
+    tmp_path.chmod(0o755)
+    assert (said.returncode, "data.cache=FOLDER" in said.stderr) == (2, True)
