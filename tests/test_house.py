@@ -9,6 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "treehead"
 
 FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms are strangers
     {"cli"},
+    {"serve"},
     {"experiment", "report"},
     {"progress"},
     {"train", "export"},
@@ -28,6 +29,10 @@ ONLY_IN = {
     "pyarrow": ("treehead.data.manifest", "treehead.experiment.writers"),
     "pydantic": ("treehead.config",),
     "typer": ("treehead.cli",),
+    "fastapi": ("treehead.serve",),
+    "starlette": ("treehead.serve",),
+    "anyio": ("treehead.serve",),
+    "uvicorn": ("treehead.serve",),
     "tensorboard": ("treehead.train.tensorboard",),
 }
 STRANGERS = [

@@ -107,13 +107,14 @@ def evaluate(
     """Write every metric, on the test images, and print the main ones; or compare two runs."""
     from treehead.experiment import runner
     from treehead.progress import decoder_lines
+    from treehead.recipes import changes_of
 
     if against and decoders:
         raise UserError("--against compares two runs as they were evaluated; leave --decoders out")
     if against:
         _compare(run, against, words)
         return
-    changes = _changes(words or [])
+    changes = changes_of(words or [])
     if unknown := changes.keys() - {"decode"}:
         raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
     decode = str(changes["decode"]) if "decode" in changes else None
@@ -143,11 +144,12 @@ def study(
 ) -> None:
     """Run a grid of configs, skip what is finished, resume what was stopped, and sum it up."""
     from treehead.experiment import study_command
+    from treehead.recipes import changes_of
     from treehead.report import write_study_report
 
     words = list(words or [])
     name = words.pop(0) if words and "=" not in words[0] else "reference"
-    plan, root, cells = study_command.planned(name, _changes(words), only or [], seeds=seeds, out=out)
+    plan, root, cells = study_command.planned(name, changes_of(words), only or [], seeds=seeds, out=out)
     if listed:
         study_command.show_list(plan, root, cells)
         return
@@ -229,46 +231,49 @@ def export(
 
 
 @app.command()
+def serve(
+    model: Annotated[
+        str, typer.Argument(metavar="[RUN|MODEL]", help="A run folder, cifar100, or an exported file.")
+    ] = "cifar100",
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8100,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Place images in the tree on a local page, with a JSON endpoint beside it."""
+    from treehead.serve.server import serve as answer
+
+    answer(model, host=host, port=port, show=show)
+
+
+@app.command()
 def summary(
     words: Words = None,
     data: Annotated[Path | None, typer.Option(help="Your images, for the size of the heads.")] = None,
 ) -> None:
     """Layers, shapes, trainable parameters, multiply-adds."""
     from rich.console import Console
-    from rich.table import Table
 
     from treehead.data.load import shape_and_tree
     from treehead.experiment.runner import network_json
+    from treehead.progress import network_table
     from treehead.spec import build_spec
 
     config = _config_of(words, data)
     shape, tree = shape_and_tree(config.data)
     network = network_json(build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes))
-    table = Table("layer", "kind", "output", box=None)
-    table.add_column("parameters", justify="right")
-    table.add_column("multiply-adds", justify="right")
-    for row in network["layers"]:
-        shape = " x ".join(map(str, row["output"]))
-        counts = (f"{row[key]:,}" if row[key] else "" for key in ("parameters", "multiply_adds"))
-        table.add_row(row["name"], row["kind"], shape, *counts)
-    table.add_section()
-    table.add_row("total", "", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    Console(width=None if sys.stdout.isatty() else 110).print(network_table(network))
 
 
 @app.command()
 def config(words: Words = None) -> None:
     """Every key, its meaning, and its value here."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from treehead.config import described, written
+    from treehead.progress import key_table
 
-    table = Table("key", "value", "meaning", box=None, padding=(0, 2, 0, 0))
-    for key, value, meaning in described(_config_of(words)):
-        table.add_row(Text(key, "bold"), Text(written(value)), Text(meaning, "dim"))
-    Console(width=None if sys.stdout.isatty() else 150).print(table)
+    rows = ((key, written(value), meaning) for key, value, meaning in described(_config_of(words)))
+    Console(width=None if sys.stdout.isatty() else 150).print(key_table(rows))
 
 
 @data_app.command("get")
@@ -371,13 +376,6 @@ def _config_of(words: list[str] | None, data: Path | None = None) -> "RunConfig"
     from treehead.recipes import config_of
 
     return config_of(words or [], data)
-
-
-def _changes(words: list[str]) -> dict[str, object]:
-    """What `key=value` words change."""
-    from treehead.recipes import changes_of
-
-    return changes_of(words)
 
 
 def _compare(run: Path, against: Path, words: list[str] | None) -> None:

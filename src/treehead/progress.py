@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from treehead.data.fetch import Report
 from treehead.metrics.paired import Comparison
@@ -147,6 +148,28 @@ def duration(seconds: float) -> str:
     minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{whole:02d}s" if minutes else f"{whole}s"
+
+
+def network_table(network: dict[str, Any]) -> Table:
+    """Every layer of a network, with its totals."""
+    table = Table("layer", "kind", "output", box=None)
+    table.add_column("parameters", justify="right")
+    table.add_column("multiply-adds", justify="right")
+    for row in network["layers"]:
+        shape = " x ".join(map(str, row["output"]))
+        counts = (f"{row[key]:,}" if row[key] else "" for key in ("parameters", "multiply_adds"))
+        table.add_row(row["name"], row["kind"], shape, *counts)
+    table.add_section()
+    table.add_row("total", "", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")
+    return table
+
+
+def key_table(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Config keys with their value and meaning."""
+    table = Table("key", "value", "meaning", box=None, padding=(0, 2, 0, 0))
+    for key, value, meaning in rows:
+        table.add_row(Text(key, "bold"), Text(value), Text(meaning, "dim"))
+    return table
 
 
 def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:

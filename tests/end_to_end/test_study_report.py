@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from test_report_browser import CHROMIUM, FLAGS, point_at
+from chromium import chromium, needs_chromium
+from playwright.sync_api import Browser, Page, expect
+from test_report_browser import point_at
 
 from conftest import make_run_folder, small_tree
 from treehead.config import write_config
@@ -73,18 +74,10 @@ def test_damaged_summaries_are_named(tmp_path: Path) -> None:
         write_study_report(tmp_path)
 
 
-browser_only = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[1280, 390])
@@ -102,7 +95,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, study: Path) -> Itera
 
 
 class TestInABrowser:
-    pytestmark = browser_only
+    pytestmark = needs_chromium
 
     def test_everything_is_drawn_and_fits(self, page: Page) -> None:
         page.locator("#plot-matrix .heatmaplayer image").wait_for(state="attached")

@@ -1,0 +1,83 @@
+"""From a model's name to a listening server, and its end."""
+
+import errno
+import json
+import socket
+import sys
+import webbrowser
+from importlib.util import find_spec
+from pathlib import Path
+
+from treehead.experiment.classifier import SHIPPED, folder_of, load
+from treehead.experiment.portable import exported_metrics
+from treehead.runfiles import RunFolder
+from treehead.types import UserError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def serve(source: str, *, host: str, port: int, show: bool) -> None:
+    """Load a model and answer for it until Ctrl-C; says the address as soon as it answers.
+
+    Conventions: port 0 takes one that is free. `show` opens the page in the browser.
+    Raises: UserError: no such model, an address that is taken or not this machine's, or the extra `serve` is missing.
+    """
+    if missing := [name for name in ("fastapi", "uvicorn", "python_multipart") if find_spec(name) is None]:
+        raise UserError(f"serving needs {', '.join(missing)}: pip install 'treehead[serve]'")
+    import uvicorn
+
+    from treehead.serve.app import build_app
+    from treehead.serve.samples import samples_of
+
+    with _listening(host, port) as listener:  # before the model is loaded: what cannot be had is said at once
+        classifier = load(source)
+        folder = None if Path(source).suffix in (".onnx", ".safetensors") else folder_of(source)
+        name = source if source in SHIPPED else Path(source).resolve().name
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        app = build_app(
+            classifier,
+            name=name,
+            accuracy=_accuracy(source, folder),
+            samples=samples_of(classifier.tree, folder),
+            ready=lambda: _announce(name, address, open_to_others=host not in LOOPBACK, show=show),
+        )
+        config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:  # uvicorn has closed everything and raises it again
+            print("\nstopped", file=sys.stderr)
+
+
+def _announce(name: str, address: str, *, open_to_others: bool, show: bool) -> None:
+    print(f"{name} answers at {address} (its JSON endpoint: {address}/docs); Ctrl-C stops it", flush=True)
+    if open_to_others:
+        print("whoever reaches this machine can send it images; --host 127.0.0.1 keeps to it", file=sys.stderr)
+    if show:
+        webbrowser.open(address)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        if listener:
+            listener.close()
+        code = getattr(error, "errno", None)
+        if code == errno.EADDRINUSE:
+            raise UserError(f"port {port} of {host} is taken; --port 0 takes a free one") from None
+        raise UserError(f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}") from None
+    return listener
+
+
+def _accuracy(source: str, folder: RunFolder | None) -> dict[str, float] | None:
+    """Per level, of a model whose figures are at hand."""
+    if folder is None:
+        return exported_metrics(Path(source)).get("accuracy") if source.endswith(".safetensors") else None
+    return json.loads(folder.read_text(folder.metrics))["accuracy"] if folder.metrics.exists() else None

@@ -1,0 +1,267 @@
+"""The endpoint: what it answers, what it refuses and how, with a network that is known by heart."""
+
+import io
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from PIL import Image
+
+from conftest import MakeRun
+from treehead import cli
+from treehead.experiment.classifier import Classifier
+from treehead.experiment.predictions import Wanted, objects
+from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.hierarchy.tree import LabelTree
+from treehead.runfiles import RunFolder
+from treehead.serve import server
+from treehead.serve.app import PAGE, build_app
+from treehead.serve.limits import MOST_IMAGES
+from treehead.serve.samples import Sample, samples_of
+from treehead.types import Array
+
+PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
+
+
+def by_redness(pixels: Array) -> list[Array]:
+    """Surely a cat where it is red, else perhaps a carp."""
+    red = pixels[:, 0].mean(axis=(1, 2))[:, None] > 100
+    return [np.where(red, [0.9, 0.06, 0.04], [0.3, 0.3, 0.4]), np.where(red, [0.95, 0.05], [0.15, 0.85])]
+
+
+CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", by_redness)
+
+
+def client(classifier: Classifier = CLASSIFIER, **choices: Any) -> TestClient:
+    return TestClient(build_app(classifier, name="pets", **choices))
+
+
+def picture(colour: str, *, kind: str = "PNG", size: tuple[int, int] = (9, 9), mode: str = "RGB") -> bytes:
+    held = io.BytesIO()
+    Image.new(mode, size, colour).save(held, kind)
+    return held.getvalue()
+
+
+RED, BLUE = picture("red"), picture("blue")
+
+
+def send(to: TestClient, *files: tuple[str, bytes], **query: Any) -> Response:
+    return to.post("/api/predict", files=[("images", file) for file in files], params=query)
+
+
+def refusal(response: Response) -> tuple[int, str]:
+    assert response.json().keys() == {"detail"}
+    return response.status_code, response.json()["detail"]
+
+
+def test_images_are_placed_in_their_order() -> None:
+    response = send(client(), ("a.png", RED), ("b.jpg", picture("blue", kind="JPEG")))
+    assert response.status_code == 200
+    cat, carp = response.json()["predictions"]
+    assert cat["levels"] == {
+        "fine": {"answer": "cat", "probability": 0.9},
+        "kind": {"answer": "mammal", "probability": 0.95},
+    }
+    assert cat["confident"] == {"level": "fine", "answer": "cat", "probability": 0.9}
+    assert [path["path"] for path in cat["paths"]] == [["cat", "mammal"], ["dog", "mammal"]]
+    assert (carp["image"], carp["confident"]["answer"], carp["nodes"]) == ("b.jpg", "fish", None)
+
+
+def test_the_answer_is_that_of_the_command_line() -> None:
+    told = send(client(), ("a.png", BLUE), top=3, nodes=True, confidence=0.3).json()["predictions"]
+    pixels = np.zeros((1, 3, 4, 4), np.uint8)
+    assert told == list(objects(["a.png"], CLASSIFIER.predict(pixels), Wanted(3, nodes=True, confidence=0.3)))
+
+
+def test_no_level_may_be_sure_enough() -> None:
+    assert send(client(), ("a.png", BLUE), confidence=0.99).json()["predictions"][0]["confident"] is None
+
+
+def test_a_subtree_is_kept_to() -> None:
+    told = send(client(), ("a.png", RED), under="fish").json()["predictions"][0]
+    assert told["levels"]["fine"] == {"answer": "carp", "probability": 1.0}
+    assert refusal(send(client(), ("a.png", RED), under="fsh")) == (
+        422,
+        "tree 'pets' has no node 'fsh'; did you mean fish?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "sentence"),
+    [
+        ("notes.txt", b"nothing", 415, "notes.txt is none of JPEG, PNG"),
+        ("empty.png", b"", 415, "empty.png is none of"),
+        ("x.eps", picture("red", kind="EPS"), 415, "x.eps is none of"),
+        ("half.png", picture("red", size=(99, 99))[:150], 422, "cannot read half.png"),
+        ("vast.png", picture("white", size=(9000, 9000), mode="1"), 413, "vast.png has too many pixels"),
+    ],
+)
+def test_what_is_no_image_is_refused_by_name(name: str, content: bytes, status: int, sentence: str) -> None:
+    found, said = refusal(send(client(), ("a.png", RED), (name, content)))
+    assert found == status
+    assert said.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"), [({"top": 0}, "top: "), ({"confidence": 2}, "confidence: "), ({"nodes": "so"}, "nodes: ")]
+)
+def test_a_value_out_of_range_is_named(query: dict[str, Any], sentence: str) -> None:
+    status, said = refusal(send(client(), ("a.png", RED), **query))
+    assert status == 422
+    assert said.startswith(sentence)
+
+
+def test_no_image_at_all_is_a_sentence() -> None:
+    assert refusal(client().post("/api/predict")) == (422, "images: Field required")
+    assert refusal(client().post("/api/predict", data={"images": "text"}))[0] == 422
+    assert refusal(client().get("/api/nothing")) == (404, "Not Found")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_bytes_are_counted_whatever_was_declared(declared: bool) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n' + b"0" * 5000 + b"\r\n--x--\r\n"
+    )
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    for most, status in ((4096, 413), (8192, 415)):
+        content = body if declared else iter([body[:2000], body[2000:4000], body[4000:]])
+        found, said = refusal(client(most_bytes=most).post("/api/predict", content=content, headers=headers))
+        assert found == status
+        assert said.startswith("a request may bring 0.00390625 MB" if status == 413 else "a is none of")
+
+
+def test_too_many_images_are_refused() -> None:
+    assert refusal(send(client(), *[("a.png", RED)] * (MOST_IMAGES + 1)))[0] == 413
+    assert send(client(), *[("a.png", RED)] * MOST_IMAGES).status_code == 200
+
+
+def test_twenty_at_once_are_answered_one_by_one() -> None:
+    inside, most = [0], [0]
+    counting = threading.Lock()
+
+    def watched(pixels: Array) -> list[Array]:
+        with counting:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        threading.Event().wait(0.01)
+        with counting:
+            inside[0] -= 1
+        return by_redness(pixels)
+
+    with client(Classifier(PETS, (3, 4, 4), "path", watched)) as served, ThreadPoolExecutor(20) as pool:
+        told = list(pool.map(lambda i: send(served, (f"{i}.png", (RED, BLUE)[i % 2])).json(), range(20)))
+    answers = [(told["predictions"][0]["image"], told["predictions"][0]["levels"]["fine"]["answer"]) for told in told]
+    assert answers == [(f"{i}.png", ("cat", "carp")[i % 2]) for i in range(20)]
+    assert most == [1]
+
+
+def test_a_network_that_fails_is_a_sentence() -> None:
+    def failing(pixels: Array) -> list[Array]:
+        raise RuntimeError("out of memory")
+
+    told = refusal(send(client(Classifier(PETS, (3, 4, 4), "path", failing)), ("a.png", RED)))
+    assert told == (500, "the network failed (RuntimeError: out of memory)")
+
+
+def test_the_model_and_its_tree_are_described() -> None:
+    served = client(accuracy={"fine": 0.7, "kind": 0.9})
+    about = served.get("/api/model").json()
+    assert (about["name"], about["classes"], about["accuracy"]["fine"]) == ("pets", [3, 2], 0.7)
+    assert about["limits"]["images"] == MOST_IMAGES
+    assert served.get("/api/tree").json() == PETS.to_json()
+
+
+def test_samples_are_given() -> None:
+    served = client(samples=[Sample("cat", RED, drawn=True)])
+    assert served.get("/api/samples").json() == [{"title": "cat", "href": "api/samples/0.png", "drawn": True}]
+    assert served.get("/api/samples/0.png").content == RED
+    assert refusal(served.get("/api/samples/1.png")) == (404, "there is no sample 1; there are 1, counted from 0")
+
+
+def test_a_run_offers_its_own_samples(run_folder: MakeRun) -> None:
+    folder = RunFolder(run_folder())
+    tree = LabelTree.from_json(folder.read_json(folder.tree))
+    samples = samples_of(tree, folder)
+    assert len(samples) == 12
+    arrays = folder.read_arrays(folder.samples)
+    assert samples[0].title == tree.names[0][arrays["labels"][0, 0]]
+    first = np.asarray(Image.open(io.BytesIO(samples[0].png)))
+    assert np.array_equal(first.transpose(2, 0, 1), arrays["pixels"][0])
+
+
+def test_drawn_samples_are_of_classes_in_the_tree() -> None:
+    drawn = samples_of(cifar100_tree("haf8"), None)
+    assert len(drawn) == 12
+    assert {sample.title for sample in drawn} <= set(cifar100_tree("haf8").names[0])
+    assert len({sample.png for sample in drawn}) == 12
+    assert samples_of(PETS, None) == []
+
+
+def test_openapi_names_what_is_refused_and_how() -> None:
+    described = client().get("/openapi.json").json()
+    predict = described["paths"]["/api/predict"]["post"]
+    assert predict["responses"].keys() == {"200", "413", "415", "422", "500"}
+    assert "multipart/form-data" in predict["requestBody"]["content"]
+    assert all(path.startswith("/api/") for path in described["paths"])
+
+
+def test_pages_fetch_nothing_from_elsewhere() -> None:
+    served = client()
+    for path in ("/", "/docs", *(f"/page/{file.name}" for file in PAGE.iterdir())):
+        response = served.get(path)
+        assert response.status_code == 200
+        assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", response.text) == [], path
+        assert "default-src 'self'" in response.headers["content-security-policy"]
+    assert served.get("/page/../app.py").status_code == 404
+
+
+def run_cli(
+    words: Sequence[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Any, str]:
+    monkeypatch.setattr("sys.argv", ["treehead", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code, capsys.readouterr().err
+
+
+def test_what_cannot_be_served_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = run_cli(["serve", "--port", str(port)], capsys, monkeypatch)
+        assert told == (2, f"treehead: port {port} of 127.0.0.1 is taken; --port 0 takes a free one\n")
+    told = run_cli(["serve", "--port", "0", "--host", "256.0.0.1"], capsys, monkeypatch)
+    assert told[0] == 2
+    assert told[1].startswith("treehead: cannot listen on 256.0.0.1, port 0: ")
+    told = run_cli(["serve", str(tmp_path / "no"), "--port", "0"], capsys, monkeypatch)
+    assert told == (2, f"treehead: there is no run folder at {tmp_path / 'no'}\n")
+    monkeypatch.setattr(server, "find_spec", lambda name: None if name == "uvicorn" else True)
+    assert run_cli(["serve"], capsys, monkeypatch) == (
+        2,
+        "treehead: serving needs uvicorn: pip install 'treehead[serve]'\n",
+    )
+
+
+@pytest.mark.slow
+def test_it_says_its_address_and_stops_on_ctrl_c() -> None:
+    command = [sys.executable, "-m", "treehead", "serve", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = re.match(r"cifar100 answers at http://127\.0\.0\.1:(\d+) ", process.stdout.readline())
+    assert said is not None
+    socket.create_connection(("127.0.0.1", int(said[1]))).close()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "\nstopped\n")

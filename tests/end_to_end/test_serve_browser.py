@@ -1,0 +1,249 @@
+"""The served page in a real browser, with the model of the package: drop, answer, refusal, twenty at once."""
+
+import base64
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import chromium, needs_chromium
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from treehead.serve.drawings import DRAWINGS
+
+pytestmark = [*needs_chromium, pytest.mark.slow]
+
+Open = Callable[..., Page]
+
+DROP = """(files) => {
+  const brought = new DataTransfer();
+  for (const [name, type, content] of files)
+    brought.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
+  const target = document.getElementById("wheel");
+  for (const kind of ["dragenter", "dragover", "drop"])
+    target.dispatchEvent(new DragEvent(kind, { dataTransfer: brought, bubbles: true, cancelable: true }));
+}"""
+"""Drops files as a browser does: on what lies below the pointer, with their bytes."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    command = [sys.executable, "-m", "treehead", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        assert process.stdout is not None
+        said = re.search(r"http://\S+:\d+", process.stdout.readline())
+        assert said is not None
+        yield said[0]
+        process.send_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def opened(browser: Browser, address: str) -> Iterator[Open]:
+    """Opens a page; at the end of the test nothing may have been complained of, or fetched from elsewhere."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(path: str = "/", width: int = 1280, *, refused: int = 0, **choices: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, **choices)
+        contexts.append(context)
+        page = context.new_page()
+
+        def note(text: str) -> None:
+            if not (refused and f"responded with a status of {refused}" in text):  # Chromium says so of any refusal
+                complaints.append(text)
+
+        page.on("console", lambda message: note(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: note(request.url) if not own(request.url) else None)
+        page.goto(address + path)
+        page.locator("body[data-ready]").wait_for()
+        return page
+
+    def own(url: str) -> bool:
+        return url.startswith((address, "blob:", "data:"))
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def drop(page: Page, *files: tuple[str, str, bytes]) -> None:
+    page.evaluate(DROP, [(name, kind, base64.b64encode(content).decode()) for name, kind, content in files])
+
+
+def drawn(name: str, kind: str = "PNG") -> bytes:
+    held = io.BytesIO()
+    DRAWINGS[name]().save(held, kind)
+    return held.getvalue()
+
+
+def test_a_dropped_image_is_placed_and_its_path_lit(opened: Open) -> None:
+    page = opened()
+    expect(page.locator(".segment.lit")).to_have_count(0)
+    drop(page, ("my orange.jpg", "image/jpeg", drawn("orange", "JPEG")))
+    expect(page.locator("#answer h2")).to_have_text("orange")
+    expect(page.locator(".segment.lit.sure")).to_have_count(3)
+    expect(page.locator(".ribbon.lit .name")).to_have_text(["plants", "fruit and vegetables", "orange"])
+    expect(page.locator(".ribbon.second .name")).to_have_count(3)
+    expect(page.locator("#outline .row.lit .name")).to_have_text(["plants", "fruit and vegetables", "orange"])
+    expect(page.locator("#wheel image")).to_have_attribute("href", re.compile("^blob:"))
+    expect(page.locator("#wheel")).to_have_attribute("aria-label", re.compile("The path plants .* orange .* is lit"))
+
+
+def test_asked_to_be_surer_it_backs_off_to_a_wider_level(opened: Open) -> None:
+    page = opened()
+    page.get_by_role("button", name="Sample: sunflower").click()
+    slider = page.get_by_label("Answer only where at least")
+    expect(slider).to_be_visible()
+    shares = page.locator("#outline .row.lit .number").all_inner_texts()
+    expect(page.locator("#answer p")).to_contain_text("The sample shows: sunflower.")
+    group, superclass, fine = (float(share.removesuffix(" %")) for share in shares)
+    assert min(group, superclass) > fine + 2
+    slider.fill(str(int(fine) - 2))
+    expect(page.locator("#answer h2")).to_have_text("sunflower")
+    expect(page.locator(".segment.lit.sure")).to_have_count(3)
+    slider.fill(str(int(fine) + 2))
+    expect(page.locator("#answer h2")).to_have_text("flowers")
+    expect(page.locator(".segment.lit.sure")).to_have_count(2)
+    slider.fill("99")
+    expect(page.locator("#answer h2")).to_have_text("Not sure enough")
+    expect(page.locator(".segment.lit.sure")).to_have_count(0)
+    expect(page.locator(".segment.lit")).to_have_count(3)
+
+
+def test_what_is_known_of_it_narrows_the_tree(opened: Open) -> None:
+    page = opened()
+    page.get_by_role("button", name="Sample: orange").click()
+    expect(page.locator("#answer h2")).to_have_text("orange")
+    page.get_by_label("It is known to be a kind of").select_option("superclass:flowers")
+    expect(page.locator(".ribbon.lit .name")).to_have_text(["plants", "flowers", re.compile(".+")])
+
+
+def test_a_part_of_the_wheel_is_read_and_chosen(opened: Open) -> None:
+    page = opened()
+    page.get_by_role("button", name="Sample: orange").click()
+    leaf = page.locator(".segment.lit").first
+    leaf.dispatch_event("pointermove")
+    expect(page.locator("#read")).to_have_text(re.compile(r"^orange \(fine\): [\d.]+ %$"))
+    page.locator(".segment.second").first.dispatch_event("click")
+    expect(page.get_by_label("It is known to be a kind of")).to_have_value(re.compile("^fine:(?!orange)"))
+    expect(page.locator("#answer h2")).not_to_have_text("orange")
+    expect(page.locator(".ribbon.lit .number").last).to_have_text("100.0 %")
+    expect(page.locator(".ribbon.second")).to_have_count(0)
+
+
+def test_it_is_worked_by_keyboard(opened: Open) -> None:
+    page = opened()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "file"
+    page.get_by_role("button", name="Sample: sea").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer h2")).to_have_text("sea")
+    closed = page.locator("#outline details:not([open]) > summary").first
+    closed.focus()
+    count = page.locator("#outline .row").count()
+    page.keyboard.press("Enter")
+    expect(page.locator("#outline .row").nth(count)).to_be_attached()
+
+
+def test_a_pasted_image_is_placed(opened: Open) -> None:
+    page = opened()
+    content = base64.b64encode(drawn("road")).decode()
+    page.evaluate(
+        """(content) => {
+          const brought = new DataTransfer(), bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+          brought.items.add(new File([bytes], "image.png", { type: "image/png" }));
+          document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: brought, bubbles: true }));
+        }""",
+        content,
+    )
+    expect(page.locator("#answer h2")).to_have_text("road")
+
+
+def test_a_file_that_is_no_image_is_named(opened: Open, tmp_path: Path) -> None:
+    page = opened(refused=415)
+    notes = tmp_path / "<b>notes.png"
+    notes.write_text("nothing")
+    page.locator("#file").set_input_files(notes)
+    expect(page.locator("#answer h2")).to_have_text("This cannot be placed")
+    expect(page.locator("#answer p")).to_contain_text("<b>notes.png is none of JPEG, PNG")
+    expect(page.locator(".segment.lit")).to_have_count(0)
+    page.get_by_role("button", name="Sample: orange").click()
+    expect(page.locator("#answer h2")).to_have_text("orange")
+
+
+def test_too_many_pixels_are_refused_with_413(opened: Open) -> None:
+    page = opened(refused=413)
+    held = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(held, "PNG")
+    with page.expect_response("**/api/predict*") as told:
+        drop(page, ("vast.png", "image/png", held.getvalue()))
+    assert told.value.status == 413
+    expect(page.locator("#answer p")).to_contain_text("vast.png has too many pixels")
+
+
+def test_a_file_too_large_is_refused_with_413(opened: Open, tmp_path: Path) -> None:
+    page = opened(refused=413)
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(40 * 2**20))
+    page.locator("#file").set_input_files(large)
+    expect(page.locator("#answer p")).to_have_text("large.png has 40.0 MB; at most 32 are read")
+    status, told = page.evaluate(  # what a program gets that does not look first
+        """async () => {
+          const form = new FormData();
+          form.append("images", new Blob([new Uint8Array(40 * 2 ** 20)]), "large.png");
+          const response = await fetch("api/predict", { method: "POST", body: form });
+          return [response.status, await response.json()];
+        }"""
+    )
+    assert (status, told) == (413, {"detail": "a request may bring 32 MB; send smaller images, or fewer"})
+
+
+def test_twenty_at_once_are_all_placed(opened: Open) -> None:
+    page = opened()
+    names = [*DRAWINGS, *DRAWINGS][:20]
+    drop(page, *((f"{i}-{name}.png", "image/png", drawn(name)) for i, name in enumerate(names)))
+    expect(page.locator("#given li")).to_have_count(20)
+    expect(page.locator("#given-title")).to_have_text("20 given", timeout=30_000)
+    expect(page.locator("#given .waiting, #given .refused")).to_have_count(0)
+    page.get_by_role("button", name="orange", exact=True).first.click()
+    expect(page.locator("#answer h2")).to_have_text("orange")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#given li")).to_have_count(0)
+    expect(page.locator(".segment.lit")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_is_no_wider_than_its_window(opened: Open, width: int, scheme: str) -> None:
+    page = opened(width=width, color_scheme=scheme)
+    page.get_by_role("button", name="Sample: rocket").click()
+    expect(page.locator(".segment.lit")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(17, 22, 27)"}[scheme]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_endpoint_is_described_without_a_network(opened: Open, width: int) -> None:
+    page = opened("/docs", width)
+    expect(page.get_by_role("heading", name="POST /api/predict")).to_be_visible()
+    expect(page.locator("#operations tr", has_text="confidence")).to_contain_text("from 0 to 1; 0.8 if not given")
+    page.locator("#operations").get_by_role("link", name="Answers").click()
+    expect(page.locator("#Answers")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
