@@ -26,6 +26,15 @@ def said_by(name: str, *words: str, folder: Path) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
+def test_a_first_model_from_a_folder(tmp_path: Path) -> None:
+    said = said_by("first_model.py", folder=tmp_path)
+    accuracy = re.search(r"^(\d+) % of the (\d+) pictures held out are right$", said, re.MULTILINE)
+    assert accuracy is not None
+    assert int(accuracy[1]) > 35  # of six outlines, after a few epochs
+    assert [line.split()[0] for line in said.splitlines()[-2:]] == ["class", "group"]
+
+
 def test_reading_a_run(tmp_path: Path) -> None:
     said = said_by("read_a_run.py", folder=tmp_path).splitlines()
     assert said[0] == "10,000 test images"

@@ -18,6 +18,7 @@ from treehead.experiment.classifier import classifier_of
 from treehead.experiment.model import load_model
 from treehead.experiment.prediction import Prediction
 from treehead.experiment.runner import start
+from treehead.hierarchy.sources import level_names
 from treehead.hierarchy.tree import LabelTree
 from treehead.runfiles import RunFolder, free_folder
 from treehead.train.loop import Progress
@@ -188,7 +189,7 @@ def _tree_of(tree: LabelTree | Parents | None, classes: Array) -> LabelTree:
         above: Parents = dict.fromkeys(classes, ()) if tree is None else tree
         missing = [name for name, label in zip(names, classes, strict=True) if label not in above]
         paths = [(name, *_above(above.get(label, ()))) for name, label in zip(names, classes, strict=True)]
-        name, levels = "labels", _level_names(max(map(len, paths)))
+        name, levels = "labels", level_names(max(map(len, paths)))
     if missing:
         raise UserError(f"{missing[0]!r} is a label in y and no leaf of the tree")
     return LabelTree.from_paths(name, levels, paths)
@@ -196,11 +197,6 @@ def _tree_of(tree: LabelTree | Parents | None, classes: Array) -> LabelTree:
 
 def _above(path: str | tuple[str, ...]) -> tuple[str, ...]:
     return (path,) if isinstance(path, str) else tuple(path)
-
-
-def _level_names(depth: int) -> tuple[str, ...]:
-    """class, group, group2, group3 ..."""
-    return ("class", "group", *(f"group{number}" for number in range(2, depth)))[:depth]
 
 
 def _flattened(X: Any) -> tuple[Any, tuple[int, ...] | None]:
