@@ -59,11 +59,14 @@ def load_model(folder: RunFolder) -> Model:
 def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:
     """The engine its config asks for, holding this network; with an objective it can train.
 
-    torch is imported here and not before.
+    torch or Numba is imported here and not before.
     """
-    from treehead.engines.pytorch.engine import PyTorchEngine
+    if model.config.engine.kind == "scratch":
+        from treehead.engines.scratch.engine import ScratchEngine as EngineKind
+    else:
+        from treehead.engines.pytorch.engine import PyTorchEngine as EngineKind
 
-    return PyTorchEngine(
+    return EngineKind(
         model.spec,
         model.weights,
         mean=model.mean,

@@ -18,10 +18,10 @@ class Conv2d:
 
         y[n,p,q,k] = sum_rsc x[n, p*stride + r - padding, q*stride + s - padding, c] * weight[k,c,r,s]
 
-    Shapes: x: (N, H, W, C); y: (N, P, Q, K) with P = (H + 2*padding - R) // stride + 1; weight: (K, C, R, S), R = S odd.
-    Conventions: no bias, padding = R // 2; the kernel is not flipped (as torch.nn.Conv2d). A few images are unrolled at a
-        time, and again in backward, which costs less than to keep R*S copies of x. With `first`, nobody asks for dx:
-        backward returns an empty array.
+    Shapes: x: (N, H, W, C); y: (N, P, Q, K), P = (H + 2*padding - R) // stride + 1; weight: (K, C, R, S), R = S odd.
+    Conventions: no bias, padding = R // 2; the kernel is not flipped (as torch.nn.Conv2d). A few images are unrolled
+        at a time, and again in backward, which costs less than to keep R*S copies of x. With `first`, nobody
+        asks for dx: backward returns an empty array.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Conv2d:
                     roll_up(dcols, dx[start:stop], self.stride)
                 return patches(start, stop).T @ dy_here
 
-            dweight = sum(mode.work.over_blocks(backward_block, num, block=block))
+            dweight = np.sum(mode.work.over_blocks(backward_block, num, block=block), axis=0)
             self.weight.grad[...] = dweight.reshape(size, size, in_channels, out_channels).transpose(3, 2, 0, 1)
             return dx
 
@@ -90,7 +90,7 @@ def unroll(x: Array, cols: Array, stride: int) -> None:
 
 @compiled_in("convolution")
 def roll_up(dcols: Array, dx: Array, stride: int) -> None:
-    """Sum every patch's gradient where it was copied from. Shapes: dcols: (N, P, Q, R, S, C); dx: (N, H, W, C), written."""
+    """Sum what was copied back where it came from. Shapes: dcols: (N, P, Q, R, S, C); dx: (N, H, W, C), written."""
     num, down, across, size, _, channels = dcols.shape
     around, (_, height, width, _) = size // 2, dx.shape
     padded = np.zeros((num, height + 2 * around, width + 2 * around, channels), dx.dtype)

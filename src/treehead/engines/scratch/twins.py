@@ -1,7 +1,7 @@
 """Plain functions and their compiled twins.
 
-A hot loop is written twice: in NumPy beside its layer, which is what one reads, and for Numba in `compiled/`. Where Numba
-is, the compiled one runs; NUMBA_DISABLE_JIT=1, Numba's own word, and a Python without Numba run the plain one.
+A hot loop is written twice: in NumPy beside its layer, which is what one reads, and for Numba in `compiled/`. Where
+Numba is, the compiled one runs; NUMBA_DISABLE_JIT=1, Numba's own word, and a Python without Numba run the plain one.
 """
 
 import importlib

@@ -1,6 +1,5 @@
 """Winograd transforms of blocks of images, 16 channels at a time, which is a vector register of float32."""
 
-# ruff: noqa: N806
 import numpy as np
 
 from treehead.engines.scratch.compiled.jit import kernel
