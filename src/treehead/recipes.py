@@ -106,6 +106,8 @@ def changes_of(words: Sequence[str]) -> dict[str, object]:
     changes: dict[str, object] = {}
     for word in words:
         key, equals, value = word.partition("=")
+        if not key.startswith(only):
+            raise UserError(f"only {' and '.join(only)} may be changed here, not {key}")
         if not equals:
             raise UserError(f"{word!r} is no key=value; write for example train.epochs=10")
         try:
