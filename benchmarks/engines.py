@@ -3,8 +3,8 @@
     python benchmarks/engines.py [--batch 256] [--threads 2] [--steps 4] [--rounds 5] [--optimizer adam|sgd|muon]
 
 A step is all of it: gather, crop and flip, forward, losses, backward, optimizer. PyTorch runs twice, with images as
-NCHW and as channels-last, and counts with the faster. Rounds alternate in one process, so that all see the same machine;
-figures are medians. Peak memory is that of a process of its own which takes two steps.
+NCHW and as channels-last, and counts with the faster. Rounds alternate in one process, so that all see the same
+machine; figures are medians. Peak memory is that of a process of its own which takes two steps.
 """
 
 import argparse

@@ -40,9 +40,7 @@ Words = Annotated[
     typer.Argument(metavar="[RECIPE|FILE.toml] [key=value ...]", help="A recipe or a config, then what to change."),
 ]
 Export = Enum("Export", {"onnx": "onnx", "safetensors": "safetensors"})
-EngineWords = Annotated[
-    list[str] | None, typer.Argument(metavar="[engine.KEY=VALUE ...]", help="What else computes, this time.")
-]
+EngineWords = Annotated[list[str] | None, typer.Argument(metavar="[engine.KEY=VALUE ...]")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
@@ -93,9 +91,10 @@ def train(
 def resume(run: RunPath, words: EngineWords = None) -> None:
     """Go on exactly where a run stopped."""
     from treehead.experiment import runner
+    from treehead.recipes import changes_of
 
-    changes = _changes(words, only=("engine.",))
-    _follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=changes))
+    new = changes_of(words or [], only=("engine.",))
+    _follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=new))
 
 
 @app.command()
@@ -200,19 +199,18 @@ def predict(
     from treehead.experiment.predicting import predict_files, printed, table
     from treehead.experiment.predictions import Wanted
     from treehead.progress import counting
+    from treehead.recipes import changes_of
 
     changes = [word for word in words if word.startswith("engine.") and "=" in word]
-    words = [word for word in words if word not in changes] or ["cifar100"]
-    named = is_model(words[0])
-    places = [Path(word) for word in (words[1:] if named else words)]
-    if not places:
+    named = is_model((words := [word for word in words if word not in changes] or ["cifar100"])[0])
+    if not (places := [Path(word) for word in (words[1:] if named else words)]):
         raise UserError(f"no image is named; treehead predict {words[0]} IMAGE...")
     if out and as_json:
         raise UserError("--json prints, --out writes: leave one of them out, or write a .jsonl")
     wanted = Wanted(top, nodes, confidence, under)
     writing = table(out, wanted, replace=force) if out else printed(wanted, as_json=as_json)
     with writing as write:  # before the model is loaded: what cannot be written is said at once
-        classifier = load(words[0] if named else "cifar100", changes=_changes(changes))
+        classifier = load(words[0] if named else "cifar100", changes=changes_of(changes))
         with counting("images", visible=out is not None) as report:
             outcome = predict_files(classifier, places, wanted, write=write, report=report)
     if out:
