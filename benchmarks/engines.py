@@ -98,6 +98,9 @@ def main() -> None:
         made(asked.alone)(2)
         print(peak_memory_bytes())
         return
+    memory = {
+        name: peak_memory(name, sys.argv[1:]) / 1e9 for name in NAMES
+    }  # first: a child inherits its parent's peak
     takers = {name: made(name) for name in NAMES}
     for take in takers.values():
         take(2)  # the first steps compile and allocate
@@ -112,8 +115,8 @@ def main() -> None:
         walls = sorted(1 / wall for wall, _ in pairs)
         speed[name] = statistics.median(walls)
         processor = 1000 * statistics.median(busy for _, busy in pairs)
-        memory = peak_memory(name, sys.argv[1:]) / 1e9
-        print(f"{name:<22} {speed[name]:8.1f}   ({walls[0]:.1f} to {walls[-1]:.1f}){processor:18.2f}{memory:15.2f} GB")
+        spread = f"({walls[0]:.1f} to {walls[-1]:.1f})"
+        print(f"{name:<22} {speed[name]:8.1f}   {spread:<22}{processor:18.2f}{memory[name]:11.2f} GB")
     print(f"ratio                  {speed['scratch'] / max(speed[name] for name in NAMES[1:]):8.2f}")
 
 
