@@ -33,6 +33,7 @@ ONLY_IN = {
     "starlette": ("treehead.serve",),
     "anyio": ("treehead.serve",),
     "uvicorn": ("treehead.serve",),
+    "numba": ("treehead.engines.scratch",),
     "tensorboard": ("treehead.train.tensorboard",),
 }
 STRANGERS = [
@@ -109,6 +110,34 @@ def test_every_room_is_on_a_floor() -> None:
     assert rooms <= set().union(*FLOORS)
 
 
+def layer_classes() -> set[str]:
+    """Every class of the scratch engine with a `forward` of its own, but the protocol and the whole network."""
+    found = set()
+    for module, path in modules():
+        if inside(module, "treehead.engines.scratch"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+                    found |= {node.name} if "forward" in methods else set()
+    return found - {"Layer", "Network"}
+
+
+@pytest.mark.parametrize("table", ["gradients/test_gradients.py", "parity/test_layers.py"])
+def test_every_layer_is_proved(table: str) -> None:
+    """Every layer by hand stands in the table of gradient checks and in that of parity with PyTorch."""
+    tree = ast.parse((Path(__file__).parent / table).read_text())
+    cases = next(node for node in tree.body if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "CASES")
+    helpers = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    used: set[str] = set()
+    waiting: list[ast.AST] = [cases]
+    while waiting:
+        names = {node.id for node in ast.walk(waiting.pop()) if isinstance(node, ast.Name)} - used
+        used |= names
+        waiting += [helpers[name] for name in names if name in helpers]
+    assert len(layer_classes()) >= 10
+    assert layer_classes() <= used
+
+
 def test_files_are_short_and_named() -> None:
     for module, path in modules():
         assert len(path.read_text().splitlines()) <= LONGEST_FILE, module
@@ -119,5 +148,6 @@ def test_importing_treehead_does_not_import_torch() -> None:
     import subprocess
     import sys
 
-    code = "import sys, treehead, treehead.cli; sys.exit(bool({'torch', 'matplotlib', 'sklearn'} & set(sys.modules)))"
+    heavy = {"torch", "numba", "matplotlib", "sklearn"}
+    code = f"import sys, treehead, treehead.cli; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -40,6 +40,7 @@ Words = Annotated[
     typer.Argument(metavar="[RECIPE|FILE.toml] [key=value ...]", help="A recipe or a config, then what to change."),
 ]
 Export = Enum("Export", {"onnx": "onnx", "safetensors": "safetensors"})
+EngineWords = Annotated[list[str] | None, typer.Argument(metavar="[engine.KEY=VALUE ...]")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
@@ -87,17 +88,19 @@ def train(
 
 
 @app.command()
-def resume(run: RunPath) -> None:
+def resume(run: RunPath, words: EngineWords = None) -> None:
     """Go on exactly where a run stopped."""
     from treehead.experiment import runner
+    from treehead.recipes import changes_of
 
-    _follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher))
+    new = changes_of(words or [], only=("engine.",))
+    _follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=new))
 
 
 @app.command()
 def evaluate(
     run: RunPath,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[decode=KIND]")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[decode=KIND] [engine.KEY=VALUE ...]")] = None,
     against: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Compare with another run instead, image by image, as both were evaluated."),
@@ -114,11 +117,8 @@ def evaluate(
     if against:
         _compare(run, against, words)
         return
-    changes = changes_of(words or [])
-    if unknown := changes.keys() - {"decode"}:
-        raise UserError(f"evaluate changes only decode, not {', '.join(sorted(unknown))}")
-    decode = str(changes["decode"]) if "decode" in changes else None
-    metrics = runner.evaluate(run, load=_loader(), decode_kind=decode).metrics
+    changes = changes_of(words or [], only=("decode", "engine."))
+    metrics = runner.evaluate(run, load=_loader(), changes=changes).metrics
     _print_metrics(metrics)
     if decoders:
         print("", *decoder_lines(metrics), sep="\n")
@@ -181,7 +181,10 @@ def report(
 @app.command()
 def predict(
     words: Annotated[
-        list[str], typer.Argument(metavar="[RUN|MODEL] IMAGE|FOLDER...", help="By cifar100 if no model is named.")
+        list[str],
+        typer.Argument(
+            metavar="[RUN|MODEL] IMAGE|FOLDER... [engine.KEY=VALUE ...]", help="By cifar100 if no model is named."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="Write a table: .csv, .jsonl or .parquet.")] = None,
     top: Annotated[int, typer.Option(min=0, help="Also the best TOP paths of the tree.")] = 0,
@@ -196,17 +199,18 @@ def predict(
     from treehead.experiment.predicting import predict_files, printed, table
     from treehead.experiment.predictions import Wanted
     from treehead.progress import counting
+    from treehead.recipes import changes_of
 
-    named = is_model(words[0])
-    places = [Path(word) for word in (words[1:] if named else words)]
-    if not places:
+    changes = [word for word in words if word.startswith("engine.") and "=" in word]
+    named = is_model((words := [word for word in words if word not in changes] or ["cifar100"])[0])
+    if not (places := [Path(word) for word in (words[1:] if named else words)]):
         raise UserError(f"no image is named; treehead predict {words[0]} IMAGE...")
     if out and as_json:
         raise UserError("--json prints, --out writes: leave one of them out, or write a .jsonl")
     wanted = Wanted(top, nodes, confidence, under)
     writing = table(out, wanted, replace=force) if out else printed(wanted, as_json=as_json)
     with writing as write:  # before the model is loaded: what cannot be written is said at once
-        classifier = load(words[0] if named else "cifar100")
+        classifier = load(words[0] if named else "cifar100", changes=changes_of(changes))
         with counting("images", visible=out is not None) as report:
             outcome = predict_files(classifier, places, wanted, write=write, report=report)
     if out:

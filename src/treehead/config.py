@@ -264,8 +264,8 @@ class TrainConfig(Section):
 class EngineConfig(Section):
     """What computes."""
 
-    kind: Literal["pytorch"] = "pytorch"
-    """What computes: PyTorch."""
+    kind: Literal["pytorch", "scratch"] = "pytorch"
+    """What computes: `pytorch`, or `scratch`, NumPy by hand on the CPU in float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto`: an accelerator if there is one."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

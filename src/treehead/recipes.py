@@ -101,11 +101,13 @@ def _own(data: Path | None) -> dict[str, object]:
     return {"data.name": "folder" if data.is_dir() else "manifest", "data.root": data.absolute()}
 
 
-def changes_of(words: Sequence[str]) -> dict[str, object]:
-    """`train.epochs=5` -> {"train.epochs": 5}; values are TOML, or else plain words."""
+def changes_of(words: Sequence[str], *, only: tuple[str, ...] = ("",)) -> dict[str, object]:
+    """`train.epochs=5` -> {"train.epochs": 5}; values are TOML, or else plain words. Keys begin with one of `only`."""
     changes: dict[str, object] = {}
     for word in words:
         key, equals, value = word.partition("=")
+        if not key.startswith(only):
+            raise UserError(f"only {' and '.join(only)} may be changed here, not {key}")
         if not equals:
             raise UserError(f"{word!r} is no key=value; write for example train.epochs=10")
         try:

@@ -3,13 +3,15 @@
 Axes: N images, C channels, H W image, K_l classes of level l.
 """
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
+from treehead.config import changed
 from treehead.data.pictures import read_picture
 from treehead.decode import decode, restricted
 from treehead.experiment.model import Model, build_engine, load_model
@@ -73,14 +75,22 @@ def classifier_of(model: Model) -> Classifier:
     return Classifier(model.tree, model.spec.input_shape, model.config.decode, probabilities)
 
 
-def load(source: str | Path) -> Classifier:
+def load(source: str | Path, *, changes: Mapping[str, object] | None = None) -> Classifier:
     """Load a run folder, an exported file, or a model that comes with the package (`cifar100`).
 
-    Conventions: an .onnx file computes with ONNX Runtime and needs no torch; all else with the run's engine.
+    Conventions: an .onnx file computes with ONNX Runtime and needs no torch; all else with the run's engine, unless
+        `changes` to its config, such as {"engine.kind": "scratch"}, say another.
     Raises: UserError: there is no such run or model, or its files are damaged; the extra `onnx` is missing.
     """
     path = Path(source)
-    return _load_onnx(path) if path.suffix == ".onnx" else classifier_of(open_model(source))
+    if path.suffix == ".onnx":
+        if changes:
+            raise UserError(
+                f"{path} computes with ONNX Runtime; {', '.join(changes)} needs a run or a .safetensors file"
+            )
+        return _load_onnx(path)
+    model = open_model(source)
+    return classifier_of(dataclasses.replace(model, config=changed(model.config, changes or {})))
 
 
 def open_model(source: str | Path) -> Model:

@@ -1,10 +1,11 @@
 """A network with all it takes to use it: config, tree, weights, the statistics of its input, temperatures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from treehead.config import RunConfig, read_config
+from treehead.config import RunConfig, changed, read_config
 from treehead.engines.api import Engine
 from treehead.engines.objective import Objective
 from treehead.experiment.calibration import read_calibration
@@ -38,12 +39,12 @@ def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
     save_weights(folder.weights, model.weights | statistics, half=half)
 
 
-def load_model(folder: RunFolder) -> Model:
-    """Read a trained network from its run folder.
+def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -> Model:
+    """Read a trained network from its run folder, with `changes` to its config.
 
     Raises: UserError: a file is missing or damaged, or the files do not fit each other.
     """
-    config = read_config(folder.read_text(folder.config))
+    config = changed(read_config(folder.read_text(folder.config)), changes or {})
     tree = LabelTree.from_json(folder.read_json(folder.tree))
     channels, height, width = folder.read_json(folder.network)["input"]
     shape = (channels, height, width)
@@ -59,11 +60,14 @@ def load_model(folder: RunFolder) -> Model:
 def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:
     """The engine its config asks for, holding this network; with an objective it can train.
 
-    torch is imported here and not before.
+    torch or Numba is imported here and not before.
     """
-    from treehead.engines.pytorch.engine import PyTorchEngine
+    if model.config.engine.kind == "scratch":
+        from treehead.engines.scratch.engine import ScratchEngine as EngineKind
+    else:
+        from treehead.engines.pytorch.engine import PyTorchEngine as EngineKind
 
-    return PyTorchEngine(
+    return EngineKind(
         model.spec,
         model.weights,
         mean=model.mean,

@@ -1,12 +1,12 @@
 """One run, from its config to its finished folder."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from treehead.config import DataConfig, RunConfig, read_config, write_config
+from treehead.config import DataConfig, RunConfig, changed, read_config, write_config
 from treehead.data.balance import class_weights, sampling_shares
 from treehead.data.dataset import Dataset, Splits, channel_statistics, split
 from treehead.engines.api import Engine
@@ -61,10 +61,13 @@ def start(config: RunConfig, root: Path, *, load: Loader, watcher: Watcher) -> R
     return _train(setup, folder, watcher)
 
 
-def resume(root: Path, *, load: Loader, watcher: Watcher) -> Run:
-    """Go on where the run in `root` stopped; one that is trained already is only evaluated anew."""
+def resume(root: Path, *, load: Loader, watcher: Watcher, changes: Mapping[str, object] | None = None) -> Run:
+    """Go on where the run in `root` stopped, perhaps with another engine; a finished one is only evaluated anew.
+
+    Conventions: `changes` hold for this call alone; the folder's config stays what was asked at first.
+    """
     folder = RunFolder(root).checked()
-    config = read_config(folder.read_text(folder.config))
+    config = changed(read_config(folder.read_text(folder.config)), changes or {})
     return _train(_set_up(config, load), folder, watcher)
 
 
@@ -130,16 +133,16 @@ def _engine_facts(config: RunConfig, engine: Engine) -> dict[str, str]:
     return {"engine": config.engine.kind, "device": engine.device, "precision": engine.precision}
 
 
-def evaluate(root: Path, *, load: Loader, decode_kind: str | None = None) -> Run:
-    """Measure a trained run on its test images again, perhaps with another decode; rewrites its metrics.
+def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None = None) -> Run:
+    """Measure a trained run on its test images again, perhaps with another decode or engine; rewrites its metrics.
 
     Raises: UserError: the run is not finished, or its data set is not here.
     """
     folder = RunFolder(root).checked()
-    model = load_model(folder)
+    model = load_model(folder, changes)
     config = model.config
     splits = split(load(config.data), config.data.split, pool=config.data.pool, seed=config.seed)
-    evaluate_model(build_engine(model), model, splits, folder, decode_kind=decode_kind or config.decode)
+    evaluate_model(build_engine(model), model, splits, folder, decode_kind=config.decode)
     return Run(root)
 
 

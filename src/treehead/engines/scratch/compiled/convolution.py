@@ -1,0 +1,42 @@
+"""Patches copied out of images and summed back."""
+
+from treehead.engines.scratch.compiled.jit import kernel
+from treehead.types import Array
+
+
+@kernel
+def unroll(x: Array, cols: Array, stride: int) -> None:
+    num, height, width, channels = x.shape
+    _, down, across, size, _, _ = cols.shape
+    for n in range(num):
+        for p in range(down):
+            for q in range(across):
+                for r in range(size):
+                    i = p * stride + r - size // 2
+                    for s in range(size):
+                        j = q * stride + s - size // 2
+                        target = cols[n, p, q, r, s]
+                        if 0 <= i < height and 0 <= j < width:
+                            source = x[n, i, j]
+                            for c in range(channels):
+                                target[c] = source[c]
+                        else:
+                            target[:] = 0
+
+
+@kernel
+def roll_up(dcols: Array, dx: Array, stride: int) -> None:
+    _, height, width, channels = dx.shape
+    num, down, across, size, _, _ = dcols.shape
+    dx[:] = 0
+    for n in range(num):
+        for p in range(down):
+            for q in range(across):
+                for r in range(size):
+                    i = p * stride + r - size // 2
+                    for s in range(size):
+                        j = q * stride + s - size // 2
+                        if 0 <= i < height and 0 <= j < width:
+                            source, target = dcols[n, p, q, r, s], dx[n, i, j]
+                            for c in range(channels):
+                                target[c] += source[c]

@@ -1,0 +1,100 @@
+"""Convolution as one matrix product over unrolled patches.
+
+N images, H W input, P Q output, R S kernel, C in, K out.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from treehead.engines.scratch.layer import Backward, Mode, Param
+from treehead.engines.scratch.twins import compiled_in
+from treehead.types import Array
+
+BLOCK_BYTES = 2**20  # of patches, so that they are still in cache when the product reads them
+
+
+class Conv2d:
+    """Cross-correlate with a kernel; zeros around the image.
+
+        y[n,p,q,k] = sum_rsc x[n, p*stride + r - padding, q*stride + s - padding, c] * weight[k,c,r,s]
+
+    Shapes: x: (N, H, W, C); y: (N, P, Q, K), P = (H + 2*padding - R) // stride + 1; weight: (K, C, R, S), R = S odd.
+    Conventions: no bias, padding = R // 2; the kernel is not flipped (as torch.nn.Conv2d). A few images are unrolled
+        at a time, and again in backward, which costs less than to keep R*S copies of x. With `first`, nobody
+        asks for dx: backward returns an empty array.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        *,
+        first: bool = False,
+        dtype: type[np.floating] = np.float32,
+    ) -> None:
+        memory = np.zeros((kernel_size, kernel_size, in_channels, out_channels), dtype)
+        self.weight = Param(memory.transpose(3, 2, 0, 1))  # OIHW to see, HWIO in memory: the order of the patches
+        self.stride, self.first = stride, first
+
+    def params(self) -> dict[str, Param]:
+        return {"weight": self.weight}
+
+    def buffers(self) -> dict[str, Array]:
+        return {}
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        num, height, width, in_channels = x.shape
+        out_channels, _, size, _ = self.weight.value.shape
+        down, across = ((side - 1) // self.stride + 1 for side in (height, width))
+        weight = self.weight.value.transpose(2, 3, 1, 0).reshape(-1, out_channels)  # (RSC, K)
+        y = mode.work.empty((num, down, across, out_channels), x.dtype)
+        block = max(1, BLOCK_BYTES // (down * across * weight.shape[0] * x.itemsize))
+
+        def patches(start: int, stop: int) -> Array:
+            cols = np.empty((stop - start, down, across, size, size, in_channels), x.dtype)
+            unroll(x[start:stop], cols, self.stride)
+            return cols.reshape(-1, weight.shape[0])
+
+        def forward_block(start: int, stop: int) -> None:
+            np.matmul(patches(start, stop), weight, out=y[start:stop].reshape(-1, out_channels))
+
+        def backward(dy: Array) -> Array:
+            dx = np.empty(0, x.dtype) if self.first else mode.work.empty(x.shape, x.dtype)
+
+            def backward_block(start: int, stop: int) -> Array:
+                dy_here = dy[start:stop].reshape(-1, out_channels)
+                if not self.first:
+                    dcols = (dy_here @ weight.T).reshape(stop - start, down, across, size, size, in_channels)
+                    roll_up(dcols, dx[start:stop], self.stride)
+                return patches(start, stop).T @ dy_here
+
+            dweight = np.sum(mode.work.over_blocks(backward_block, num, block=block), axis=0)
+            self.weight.grad[...] = dweight.reshape(size, size, in_channels, out_channels).transpose(3, 2, 0, 1)
+            return dx
+
+        mode.work.over_blocks(forward_block, num, block=block)
+        return y, backward
+
+
+@compiled_in("convolution")
+def unroll(x: Array, cols: Array, stride: int) -> None:
+    """Copy the patch of every output pixel. Shapes: x: (N, H, W, C); cols: (N, P, Q, R, S, C), written."""
+    size = cols.shape[3]
+    around = size // 2
+    padded = np.pad(x, ((0, 0), (around, around), (around, around), (0, 0)))
+    windows = sliding_window_view(padded, (size, size), axis=(1, 2))[:, ::stride, ::stride]  # (N, P, Q, C, R, S)
+    cols[...] = windows.transpose(0, 1, 2, 4, 5, 3)
+
+
+@compiled_in("convolution")
+def roll_up(dcols: Array, dx: Array, stride: int) -> None:
+    """Sum what was copied back where it came from. Shapes: dcols: (N, P, Q, R, S, C); dx: (N, H, W, C), written."""
+    num, down, across, size, _, channels = dcols.shape
+    around, (_, height, width, _) = size // 2, dx.shape
+    padded = np.zeros((num, height + 2 * around, width + 2 * around, channels), dx.dtype)
+    for r in range(size):
+        for s in range(size):
+            padded[:, r : r + stride * down : stride, s : s + stride * across : stride] += dcols[:, :, :, r, s]
+    dx[...] = padded[:, around : around + height, around : around + width]

@@ -1,0 +1,25 @@
+"""Dropout by the plan's chance."""
+
+from treehead.data.augment import dropout_scale
+from treehead.engines.scratch.layer import Backward, Mode, Plain
+from treehead.types import Array
+
+
+class Dropout(Plain):
+    """Drop a share of the features while training and scale the others up; else pass all: y = x * scale.
+
+    Shapes: x, y: (N, F). Conventions: `dropout_scale` of the mode's seed decides; see there.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        if not mode.training:
+            return x, lambda dy: dy
+        scale = dropout_scale(mode.dropout_seed, x.shape, self.rate).astype(x.dtype)
+
+        def backward(dy: Array) -> Array:
+            return dy * scale
+
+        return x * scale, backward

@@ -1,0 +1,235 @@
+"""Optimizers. State is keyed by parameter name, as in the PyTorch engine, so that either goes on for the other.
+
+The learning rate is an argument of the step, not state. Weight decay acts on kernels (two axes and more) alone.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from treehead import config
+from treehead.engines.scratch.layer import Param
+from treehead.engines.scratch.twins import compiled_in
+from treehead.engines.scratch.workspace import Workspace
+from treehead.types import Array, UserError, Weights
+
+
+class Optimizer(Protocol):
+    """What steps parameters by their gradients."""
+
+    def step(self, learning_rate: float) -> None: ...
+
+    def state(self) -> Weights:
+        """All that is remembered, as `<what>.<parameter>`; not copied. Nothing before the first step."""
+        ...
+
+    def load_state(self, state: Weights) -> None: ...
+
+
+def optimizer_of(params: dict[str, Param], choice: config.Optimizer, work: Workspace) -> Optimizer:
+    """The optimizer a config names."""
+    match choice:
+        case config.SgdConfig(momentum=momentum, nesterov=nesterov, weight_decay=decay):
+            return Sgd(params, momentum=momentum, nesterov=nesterov, weight_decay=decay)
+        case config.AdamConfig(betas=betas, eps=eps, weight_decay=decay):
+            return Adam(params, betas=betas, eps=eps, weight_decay=decay)
+        case config.MuonConfig():
+            return Muon(params, choice, work)
+
+
+class Sgd:
+    """Step each parameter along its gradients' running sum.
+
+        g = grad + weight_decay * value
+        buffer = momentum * buffer + g
+        value -= lr * (g + momentum * buffer if nesterov else buffer)
+
+    Conventions: no damping: the first buffer is g itself. Without momentum nothing is remembered.
+    Source: Sutskever et al. 2013, "On the importance of initialization and momentum", in the form of torch.optim.SGD.
+    """
+
+    def __init__(
+        self, params: dict[str, Param], *, momentum: float = 0.9, nesterov: bool = True, weight_decay: float = 0.0
+    ) -> None:
+        self.params, self.momentum, self.nesterov, self.weight_decay = params, momentum, nesterov, weight_decay
+        self.buffer: Weights = {}
+
+    def step(self, learning_rate: float) -> None:
+        for name, param in self.params.items():
+            decay = self.weight_decay if param.value.ndim >= 2 else 0.0
+            g = param.grad + decay * param.value
+            if self.momentum:
+                buffer = self.buffer.setdefault(name, np.zeros_like(param.value))
+                buffer *= self.momentum
+                buffer += g
+                g = g + self.momentum * buffer if self.nesterov else buffer
+            param.value -= learning_rate * g
+
+    def state(self) -> Weights:
+        return {f"momentum_buffer.{name}": buffer for name, buffer in self.buffer.items()}
+
+    def load_state(self, state: Weights) -> None:
+        self.buffer = _remembered(state, ("momentum_buffer",), self.params)["momentum_buffer"]
+
+
+class Adam:
+    """Step each parameter by its bias-corrected mean gradient over its root mean square; decay decoupled (AdamW).
+
+        value *= 1 - lr * weight_decay
+        m = b1*m + (1-b1)*g          v = b2*v + (1-b2)*g*g
+        value -= lr * (m / (1-b1**t)) / (sqrt(v / (1-b2**t)) + eps)
+
+    Conventions: eps is added after bias correction (Algorithm 1 of the paper, as PyTorch; not the reordered form just
+        before its section 2.1). t counts from 1.
+    Source: Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2.
+    """
+
+    def __init__(
+        self,
+        params: dict[str, Param],
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.params, self.betas, self.eps, self.weight_decay = params, betas, eps, weight_decay
+        self.num_steps = 0
+        self.mean = {name: np.zeros_like(p.value) for name, p in params.items()}
+        self.mean_square = {name: np.zeros_like(p.value) for name, p in params.items()}
+
+    def step(self, learning_rate: float) -> None:
+        self.num_steps += 1
+        b1, b2 = self.betas
+        unbias1, unbias2 = 1 - b1**self.num_steps, 1 - b2**self.num_steps
+        for name, param in self.params.items():
+            keep = 1 - learning_rate * self.weight_decay if param.value.ndim >= 2 else 1.0
+            arrays = (param.value, param.grad, self.mean[name], self.mean_square[name])
+            numbers = (keep, learning_rate / unbias1, unbias2, b1, b2, self.eps)
+            value, grad, mean, mean_square = map(_flat, arrays)
+            adam_step(value, grad, mean, mean_square, *map(param.value.dtype.type, numbers))
+
+    def state(self) -> Weights:
+        if not self.num_steps:
+            return {}
+        kinds = {"exp_avg": self.mean, "exp_avg_sq": self.mean_square}
+        kept = {f"{what}.{name}": array for what, arrays in kinds.items() for name, array in arrays.items()}
+        return kept | {f"step.{name}": np.array(self.num_steps, np.float32) for name in self.params}
+
+    def load_state(self, state: Weights) -> None:
+        kept = _remembered(state, ("exp_avg", "exp_avg_sq", "step"), self.params)
+        if state:
+            self.mean, self.mean_square = kept["exp_avg"], kept["exp_avg_sq"]
+            self.num_steps = int(next(iter(kept["step"].values())))
+
+
+class Muon:
+    """Step every convolution kernel along its orthogonalised momentum, after setting its norm back; Adam for the rest.
+
+        direction = momentum * direction + g
+        value *= sqrt(out_channels) / ||value||
+        value -= lr * orthogonalised(g + momentum * direction)          seen as a matrix (out, in * height * width)
+
+    Conventions: Nesterov momentum without damping; the fixed norm stands in place of weight decay. Adam's rate is
+        lr * adam_learning_rate / learning_rate, so that one schedule scales both.
+    Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
+    """
+
+    def __init__(self, params: dict[str, Param], choice: config.MuonConfig, work: Workspace) -> None:
+        self.kernels = {name: p for name, p in params.items() if p.value.ndim == 4}
+        rest = {name: p for name, p in params.items() if p.value.ndim != 4}
+        self.adam = Adam(rest, betas=choice.betas, eps=choice.eps, weight_decay=choice.weight_decay)
+        self.adam_scale = choice.adam_learning_rate / choice.learning_rate
+        self.momentum, self.work = choice.momentum, work
+        self.direction = {name: np.zeros_like(p.value) for name, p in self.kernels.items()}
+
+    def step(self, learning_rate: float) -> None:
+        self.adam.step(learning_rate * self.adam_scale)
+        names = sorted(self.kernels, key=lambda name: -self.kernels[name].value.size)  # long work first, on all threads
+
+        def turn(start: int, stop: int) -> None:
+            for name in names[start:stop]:
+                self._turn(self.kernels[name], self.direction[name], learning_rate)
+
+        self.work.over_blocks(turn, len(names), block=1)
+
+    def _turn(self, kernel: Param, direction: Array, learning_rate: float) -> None:
+        value = kernel.value
+        direction *= self.momentum
+        direction += kernel.grad
+        ahead = (kernel.grad + self.momentum * direction).reshape(len(value), -1)
+        value *= value.dtype.type(len(value) ** 0.5 / np.sqrt(np.square(value).sum()))
+        value -= value.dtype.type(learning_rate) * orthogonalised(ahead).reshape(value.shape)
+
+    def state(self) -> Weights:
+        return self.adam.state() | {f"direction.{name}": array for name, array in self.direction.items()}
+
+    def load_state(self, state: Weights) -> None:
+        directions = {key: value for key, value in state.items() if key.startswith("direction.")}
+        self.adam.load_state({key: value for key, value in state.items() if key not in directions})
+        self.direction |= _remembered(directions, ("direction",), self.kernels)["direction"]
+
+
+def orthogonalised(matrix: Array) -> Array:
+    """The nearest matrix of orthonormal rows (or columns, whichever are fewer), roughly: singular values near 1.
+
+        X = matrix / ||matrix||;  three times:  A = X X^T,  X = a X + (b A + c A A) X
+
+    Shapes: (M, N), both ways.
+    Conventions: the Frobenius norm, with 1e-7 added; (a, b, c) = (3.4445, -4.7750, 2.0315).
+    Source: Jordan et al. 2024 (Newton-Schulz iteration, quintic).
+    """
+    a, b, c = (matrix.dtype.type(number) for number in (3.4445, -4.7750, 2.0315))
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (np.sqrt(np.square(x).sum()) + matrix.dtype.type(1e-7))
+    for _ in range(3):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * (gram @ gram)) @ x
+    return x.T if tall else x
+
+
+@compiled_in("optim")
+def adam_step(
+    value: Array,
+    grad: Array,
+    mean: Array,
+    mean_square: Array,
+    keep: float,
+    rate: float,
+    unbias2: float,
+    b1: float,
+    b2: float,
+    eps: float,
+) -> None:
+    """One step of Adam, in place. Shapes: all (n,); keep = 1 - lr * weight_decay, rate = lr / (1 - b1**t)."""
+    mean += (1 - b1) * (grad - mean)
+    mean_square += (1 - b2) * (grad * grad - mean_square)
+    value *= keep
+    value -= rate * mean / (np.sqrt(mean_square / unbias2) + eps)
+
+
+def _flat(array: Array) -> Array:
+    """The memory of an array, in whatever order it lies there."""
+    flat = array.ravel(order="K")
+    assert np.shares_memory(flat, array)
+    return flat
+
+
+def _remembered(state: Weights, kinds: tuple[str, ...], params: dict[str, Param]) -> dict[str, Weights]:
+    """State by kind and parameter, copied, in the memory order of the parameters.
+
+    Raises: UserError: it is that of another optimizer or network.
+    """
+    found: dict[str, Weights] = {kind: {} for kind in kinds}
+    for key, value in state.items():
+        what, name = key.split(".", 1)
+        if what not in found or name not in params:
+            raise UserError(f"this optimizer state is of another optimizer or network: it holds {key}")
+        if what == "step":
+            found[what][name] = value
+            continue
+        if value.shape != params[name].value.shape:
+            raise UserError(f"this optimizer state is of another network: {key} is {value.shape}")
+        found[what][name] = np.empty_like(params[name].value)
+        found[what][name][...] = value
+    return found

@@ -1,0 +1,82 @@
+"""Pooling: the largest of each window, and the mean of the plane.
+
+N images, H W input, P Q output, C channels.
+"""
+
+import numpy as np
+
+from treehead.engines.scratch.layer import Backward, Mode, Plain
+from treehead.engines.scratch.twins import compiled_in
+from treehead.types import Array
+
+
+class MaxPool2d(Plain):
+    """Largest of each kernel_size x kernel_size window, windows side by side; a remainder at the edge is cut.
+
+        y[n,p,q,c] = max_rs x[n, p*kernel_size + r, q*kernel_size + s, c]
+
+    Shapes: x: (N, H, W, C); y: (N, H // kernel_size, W // kernel_size, C).
+    Conventions: of equal values the first in reading order is it, alone (as PyTorch).
+    """
+
+    def __init__(self, kernel_size: int = 2) -> None:
+        assert kernel_size < 16, "places in a window are kept as bytes"
+        self.kernel_size = kernel_size
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        num, height, width, channels = x.shape
+        pooled = (num, height // self.kernel_size, width // self.kernel_size, channels)
+        y = mode.work.empty(pooled, x.dtype)
+        place = mode.work.empty(pooled, np.dtype(np.uint8))
+        block = max(1, 2**19 // x[0].nbytes)
+
+        def backward(dy: Array) -> Array:
+            dx = mode.work.empty(x.shape, x.dtype)
+
+            def backward_block(start: int, stop: int) -> None:
+                here = slice(start, stop)
+                spread_to_largest(dy[here], place[here], self.kernel_size, dx[here])
+
+            mode.work.over_blocks(backward_block, num, block=block)
+            return dx
+
+        def forward_block(start: int, stop: int) -> None:
+            here = slice(start, stop)
+            largest(x[here], self.kernel_size, y[here], place[here])
+
+        mode.work.over_blocks(forward_block, num, block=block)
+        return y, backward
+
+
+@compiled_in("pooling")
+def largest(x: Array, size: int, y: Array, place: Array) -> None:
+    """y = the largest of each window; place = where in the window. Shapes: x: (N, H, W, C); y, place: (N, P, Q, C)."""
+    num, down, across, channels = y.shape
+    whole = x[:, : down * size, : across * size].reshape(num, down, size, across, size, channels)
+    windows = whole.swapaxes(2, 3).reshape(num, down, across, size * size, channels)
+    place[...] = windows.argmax(axis=3)
+    y[...] = windows.max(axis=3)
+
+
+@compiled_in("pooling")
+def spread_to_largest(dy: Array, place: Array, size: int, dx: Array) -> None:
+    """dx = dy where the largest was, 0 elsewhere. Shapes: dy, place: (N, P, Q, C); dx: (N, H, W, C), written."""
+    _, down, across, _ = dy.shape
+    dx[...] = 0
+    for r in range(size):
+        for s in range(size):
+            dx[:, r : down * size : size, s : across * size : size] = dy * (place == size * r + s)
+
+
+class GlobalAvgPool(Plain):
+    """Mean over the image plane. Shapes: x: (N, H, W, C); y: (N, C)."""
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        _, height, width, _ = x.shape
+
+        def backward(dy: Array) -> Array:
+            dx = mode.work.empty(x.shape, x.dtype)
+            dx[...] = (dy / x.dtype.type(height * width))[:, None, None, :]
+            return dx
+
+        return x.mean(axis=(1, 2)), backward

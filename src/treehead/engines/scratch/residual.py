@@ -1,0 +1,67 @@
+"""Layers after one another, and the sum around some of them."""
+
+from collections.abc import Iterable, Sequence
+
+from treehead.engines.scratch.layer import Backward, Layer, Mode, Param
+from treehead.engines.scratch.norm import BatchNorm2d
+from treehead.types import Array
+
+
+class Sequential:
+    """Each layer on the answer of the one before it; backward goes the same way back.
+
+    y = layer_n(... layer_2(layer_1(x)))
+    """
+
+    def __init__(self, layers: Sequence[tuple[str, Layer]]) -> None:
+        self.layers = tuple(layers)
+
+    def params(self) -> dict[str, Param]:
+        return {f"{name}.{inner}": p for name, layer in self.layers for inner, p in layer.params().items()}
+
+    def buffers(self) -> dict[str, Array]:
+        return {f"{name}.{inner}": b for name, layer in self.layers for inner, b in layer.buffers().items()}
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        backwards: list[Backward] = []
+        for _, layer in self.layers:
+            x, backward = layer.forward(x, mode)
+            backwards.append(backward)
+        return x, lambda dy: _all_the_way(reversed(backwards), dy)
+
+
+def _all_the_way(backwards: Iterable[Backward], dy: Array) -> Array:
+    for backward in backwards:
+        dy = backward(dy)
+    return dy
+
+
+class Residual:
+    """y = act(x + norm(body(x))). The gradient of a sum goes to both branches whole.
+
+    Shapes: x, y: (N, H, W, C).
+    Conventions: the sum and the activation (`norm.slope`) are made by the norm that ends the branch.
+    Source: He et al. 2015, arXiv:1512.03385, figure 2.
+    """
+
+    def __init__(self, body: Sequence[tuple[str, Layer]], norm: tuple[str, BatchNorm2d]) -> None:
+        self.body, self.norm = Sequential(body), norm[1]
+        self._all = Sequential([*body, norm])
+
+    def params(self) -> dict[str, Param]:
+        return self._all.params()
+
+    def buffers(self) -> dict[str, Array]:
+        return self._all.buffers()
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        branch, body_backward = self.body.forward(x, mode)
+        y, norm_backward = self.norm.forward_added(branch, x, mode)
+
+        def backward(dy: Array) -> Array:
+            dbranch, dx = norm_backward(dy)
+            assert dx is not None, "there was an addend"
+            dx += body_backward(dbranch)
+            return dx
+
+        return y, backward
