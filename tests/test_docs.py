@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from test_house import FLOORS
-from treehead import cli
+from treehead.cli.main import app, main
 from treehead.data.load import find_cifar100
 from treehead.spec import Layer
 
@@ -100,7 +100,7 @@ def test_commands_print_what_is_shown(
         assert program == "treehead", command
         monkeypatch.setattr("sys.argv", [program, *words])
         with pytest.raises(SystemExit):
-            cli.main()
+            main()
         captured = capsys.readouterr()
         printed = [" ".join(line.split()) for line in (captured.out + captured.err).splitlines()]
         assert [line for line in lines if line not in printed] == [], command
@@ -116,9 +116,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_named_commands_exist() -> None:
     commands = {
-        command.name or (command.callback.__name__ if command.callback else "")
-        for command in cli.app.registered_commands
-    } | {group.name for group in cli.app.registered_groups}
+        command.name or (command.callback.__name__ if command.callback else "") for command in app.registered_commands
+    } | {group.name for group in app.registered_groups}
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     code = [block.text for block in BLOCKS if block.page == "README.md" and block.language != "python"]
     code += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
