@@ -52,6 +52,7 @@ def test_the_page_carries_everything_but_the_runs_own_reports(study: Path) -> No
     assert {path.stem for path in (study / "figures").iterdir()} == {
         "curves",
         "effects",
+        "confusion_by_severity",
         *(f"confusion_{level}" for level in ("fine", "family", "kingdom")),
     }
     summary = json.loads((study / "summary.json").read_text())
