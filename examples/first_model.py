@@ -14,7 +14,7 @@ import treehead
 from treehead.data.shapes import shapes
 
 
-def main(*, pictures: int = 25, epochs: int = 12) -> None:
+def main(*, pictures: int = 60, epochs: int = 15) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         draw(root / "pictures", each=pictures)

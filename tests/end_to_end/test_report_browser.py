@@ -143,7 +143,7 @@ def test_without_scripts_the_stills_stand_in(opened: Open) -> None:
     for index in range(3):
         assert page.locator(f"#matrix-{index} .still").is_visible()
     assert page.locator("#curves .still").is_visible()
-    assert not page.locator(".tabs").is_visible()
+    assert not page.locator('[role="tablist"]').is_visible()
 
 
 def test_on_paper_every_matrix_is_printed(opened: Open) -> None:

@@ -151,9 +151,9 @@ def test_it_is_worked_by_keyboard(opened: Open) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "file"
-    page.get_by_role("button", name="Sample: sea").focus()
+    page.get_by_role("button", name="Sample: road").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#answer h2")).to_have_text("sea")
+    expect(page.locator("#answer h2")).to_have_text("road")
     closed = page.locator("#outline details:not([open]) > summary").first
     closed.focus()
     count = page.locator("#outline .row").count()
