@@ -14,8 +14,7 @@ def smoothed_targets(num_classes: int, smoothing: float) -> Array:
     Conventions: the true class keeps its even share too, as in torch's label_smoothing.
     Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
     """
-    even = np.full((num_classes, num_classes), smoothing / num_classes)
-    return ((1 - smoothing) * np.eye(num_classes) + even).astype(np.float32)
+    return smoothed(np.eye(num_classes), smoothing)
 
 
 def soft_targets(costs: Array, *, height: int, beta: float) -> Array:

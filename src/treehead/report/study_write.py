@@ -5,9 +5,8 @@ from pathlib import Path
 from treehead.report import study_figures, study_tables
 from treehead.report.study_page import study_page
 from treehead.report.study_read import StudyRecord, read_study_record
-from treehead.report.write import png, still_figures
-from treehead.runfiles import StudyFolder, write_text, written_whole
-from treehead.types import RunError
+from treehead.report.write import png, save, still_figures
+from treehead.runfiles import StudyFolder
 
 
 def write_study_report(root: Path) -> Path:
@@ -17,17 +16,8 @@ def write_study_report(root: Path) -> Path:
     Raises: UserError: no study is there, or a file is damaged; RunError: a file could not be written.
     """
     record = read_study_record(root)
-    folder = StudyFolder(root)
     stills = study_stills(record)
-    page = study_page(record, stills)
-    try:
-        for name, data in stills.items():
-            with written_whole(folder.figures / f"{name}.png") as temporary:
-                temporary.write_bytes(data)
-        write_text(folder.report, page)
-    except OSError as error:
-        raise RunError(f"cannot write the report in {root}: {error.strerror or error}") from None
-    return folder.report
+    return save(StudyFolder(root), stills, study_page(record, stills))
 
 
 def study_stills(record: StudyRecord) -> dict[str, bytes]:

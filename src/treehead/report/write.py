@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from treehead.report.matrix import confusion
 from treehead.report.page import run_page
 from treehead.report.read import RunRecord, read_run
 from treehead.report.view import level_view
-from treehead.runfiles import RunFolder, write_text, written_whole
+from treehead.runfiles import RunFolder, StudyFolder, write_text, written_whole
 from treehead.types import RunError
 
 DOTS_PER_INCH = 150
@@ -34,16 +35,22 @@ def write_report(root: Path, *, images: bool = True) -> Path:
     record = read_run(root)
     if not images:
         record = dataclasses.replace(record, samples=None)
-    folder = RunFolder(root)
     stills = {name: png(figure) for name, figure in still_figures(record).items()}
-    page = run_page(record, stills)
+    return save(RunFolder(root), stills, run_page(record, stills))
+
+
+def save(folder: RunFolder | StudyFolder, stills: Mapping[str, bytes], page: str) -> Path:
+    """Write a report's figures and then its page, each whole or not at all; gives the page's path.
+
+    Raises: RunError: a file could not be written.
+    """
     try:
         for name, data in stills.items():
             with written_whole(folder.figures / f"{name}.png") as temporary:
                 temporary.write_bytes(data)
         write_text(folder.report, page)
     except OSError as error:
-        raise RunError(f"cannot write the report in {root}: {error.strerror or error}") from None
+        raise RunError(f"cannot write the report in {folder.root}: {error.strerror or error}") from None
     return folder.report
 
 
