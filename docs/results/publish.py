@@ -62,7 +62,7 @@ def section(results: Path) -> str:
     lines = [
         f"`treehead train {results.name}`: {network['parameters']:,} parameters, {network['multiply_adds'] / 1e6:.1f} "
         f"million multiply-adds an image, {epochs} epochs, {environment['seconds'] / 60:.0f} minutes in "
-        f"{environment['precision']} on {environment['machine']['cores']} cores of an "
+        f"{environment['precision']} on {_cores(environment['machine']['cores'])} of an "
         f"{environment['machine']['processor']}. One seed, last epoch, one view, all {metrics['images']:,} official "
         f"test images, which chose nothing; tree {metrics['tree']}, decode {metrics['decode']}.",
         "",
@@ -97,6 +97,10 @@ def section(results: Path) -> str:
         f"files, and `python docs/results/publish.py RUN` wrote this section.",
     ]
     return "\n".join(lines)
+
+
+def _cores(number: int) -> str:
+    return "1 core" if number == 1 else f"{number} cores"
 
 
 if __name__ == "__main__":
