@@ -83,6 +83,15 @@ def test_boxes_of_another_image_are_as_large_as_their_share() -> None:
     assert 0.3 < shares[mixed].mean() < 0.5  # half the image on average, less what hangs over the edge
 
 
+@pytest.mark.parametrize(("epoch", "mixes"), [(1, True), (8, True), (9, False), (10, False)])
+def test_the_last_epochs_may_be_unmixed(epoch: int, mixes: bool) -> None:
+    augment = AugmentConfig(cutmix=0.5, cutmix_until=0.8)
+    drawn = draw_epoch_plan(
+        augment, num_images=40, image_size=(8, 8), batch_size=20, seed=0, epoch=epoch, num_epochs=10
+    )
+    assert (drawn.partners >= 0).any() == mixes
+
+
 def test_a_blank_square_is_no_part_of_another_label() -> None:
     drawn = draw_epoch_plan(AugmentConfig(cutout_px=3), num_images=50, image_size=(6, 5), batch_size=8, seed=0, epoch=1)
     assert drawn.has_boxes

@@ -56,6 +56,8 @@ class AugmentConfig(Section):
     """Side of a square, somewhere in the image, that is blanked out with the mean colour; 0 blanks nothing."""
     cutmix: float = Field(default=0.0, ge=0, le=1)
     """Share of the images that get a rectangle of another image, and of its label as much."""
+    cutmix_until: float = Field(default=1.0, gt=0, le=1)
+    """Share of the epochs up to which images are mixed; the last ones may go without, at a small learning rate."""
     shrink: tuple[ShrinkConfig, ...] = ()
     """Smaller images in early epochs, which cost less: [{until = 0.3, pixels = 20}]; in order of `until`."""
 

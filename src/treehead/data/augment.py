@@ -64,9 +64,10 @@ def draw_epoch_plan(
         uniform on -crop_px..crop_px; the border is reflected without repeating the edge (numpy's "reflect"). The
         centre of a box is uniform over the image, so that part of it may fall outside. A share `cutmix` of the images
         has a box of sqrt(1 - m) times the image's sides, m uniform in [0, 1), with a partner drawn from a permutation
-        of the batch; the others have a square of cutout_px with none.
+        of the batch; the others have a square of cutout_px with none. After `cutmix_until` of the epochs no image
+        has a partner.
     Source: DeVries & Taylor 2017, arXiv:1708.04552 (Cutout); Yun et al. 2019, arXiv:1905.04899, section 3.1 (CutMix,
-        here drawn image by image).
+        here drawn image by image); He et al. 2019, arXiv:1909.09148 (last epochs without mixed images).
     """
     height, width = image_size
     batch_size = min(batch_size, num_images)
@@ -84,7 +85,7 @@ def draw_epoch_plan(
         for places, centre in zip((rows, columns), centres, strict=True)
     ]
     partners = np.full((steps, batch_size), -1)
-    if augment.cutmix:
+    if augment.cutmix and epoch <= augment.cutmix_until * num_epochs:
         mixed = rng.random((steps, batch_size, 1)) < augment.cutmix
         scale = np.sqrt(1 - rng.random((steps, batch_size, 1)))
         for axis, (places, side) in enumerate(((rows, height), (columns, width))):
