@@ -18,10 +18,9 @@ def cifar100() -> RunConfig:
     return changed(
         RunConfig(name="cifar100"),
         {
-            "optimizer.learning_rate": 1.2e-2,
+            "optimizer.learning_rate": 2.4e-2,
             "augment.cutmix": 0.5,
-            "augment.cutmix_until": 0.8,
-            "augment.shrink": [{"until": 0.25, "pixels": 20}, {"until": 0.5, "pixels": 24}],
+            "augment.shrink": [{"until": 0.3, "pixels": 20}, {"until": 0.6, "pixels": 24}],
         },
     )
 

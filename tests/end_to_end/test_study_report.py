@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chromium import chromium, needs_chromium
@@ -12,6 +13,7 @@ from test_report_browser import point_at
 
 from conftest import make_run_folder, small_tree
 from treehead.config import write_config
+from treehead.decode import DECODERS
 from treehead.experiment.grid import cells, write_study
 from treehead.experiment.studies import shapes
 from treehead.experiment.summary import write_summary
@@ -32,10 +34,21 @@ def make_study(root: Path, *, finished: int) -> Path:
         place = folder.run(cell.name)
         make_run_folder(place.root, tree=small_tree(BAD), finished=done, seed=number, images=480, samples=False)
         write_text(place.config, write_config(cell.config))
+        if done:
+            write_json(place.metrics, with_decoders(place.read_json(place.metrics)))
     write_text(folder.run(every[0].name).report, "its own report")
     write_json(folder.failures, {every[-1].name: "the loss became nan"})
     write_summary(root)
     return root
+
+
+def with_decoders(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The same figures under every decoder, and a calibration that changes nothing."""
+    same = {"calibration_error": metrics["calibration_error"], "loss": metrics["loss"]}
+    return metrics | {
+        "decoders": dict.fromkeys(DECODERS, metrics),
+        "calibration": {"before": same, "after": same, "images": 0, "reason": "no validation images of its own"},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +65,7 @@ def test_the_page_carries_everything_but_the_runs_own_reports(study: Path) -> No
     assert {path.stem for path in (study / "figures").iterdir()} == {
         "curves",
         "effects",
+        "mistakes",
         "confusion_by_severity",
         *(f"confusion_{level}" for level in ("fine", "family", "kingdom")),
     }

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from treehead.config import RunConfig
+from treehead.decode import DECODERS
 from treehead.experiment.answers import answers
 from treehead.experiment.grid import Axis, Cell, Extra, Study, axis, cells, default_compare
 from treehead.experiment.study import CellState, seconds_left
@@ -26,8 +27,29 @@ def finished(cell: Cell, accuracy: float, *, reach: float = 0.75) -> CellState:
         return {"epoch": epoch, "seconds": 6.0, "train": figures, "validation": figures}
 
     history = [record(epoch) for epoch in range(1, 11)]
-    metrics = {"levels": ["fine"], "tree": "t", "accuracy": {"fine": accuracy}, "confusion": {"fine": [[3, 1], [0, 4]]}}
+    wrong = round(1000 * (1 - accuracy))
+    metrics = {
+        "levels": ["fine"],
+        "tree": "t",
+        "accuracy": {"fine": accuracy},
+        "severity_counts": [1000 - wrong, wrong],
+        "confusion": {"fine": [[3, 1], [0, 4]]},
+        "calibration": {when: {"calibration_error": {"fine": 0.1}} for when in ("before", "after")},
+        "decoders": {kind: decoded(accuracy, wrong) for kind in DECODERS},
+    }
     return CellState(cell, "finished", 10, 6.0, history, metrics, None)
+
+
+def decoded(accuracy: float, wrong: int) -> dict[str, Any]:
+    """What metrics.json has of one decoder."""
+    return {
+        "accuracy": {"fine": accuracy},
+        "severity_counts": [1000 - wrong, wrong],
+        "mistake_severity": 1.0,
+        "hd": {"1": wrong / 1000},
+        "full_path_accuracy": accuracy,
+        "tree_inconsistency": 0.0,
+    }
 
 
 def waiting(cell: Cell) -> CellState:
@@ -78,6 +100,33 @@ def test_repeated_seeds_are_the_noise() -> None:
     (effect,) = [e for e in summary["effects"] if e["measure"] == "accuracy.fine"]
     assert (effect["mean"], effect["is_noise"]) == (pytest.approx(0.1), False)
     assert any(a["text"].startswith("sgd is more accurate than adam: +10.00 points") for a in summary["answers"])
+
+
+def test_mistakes_are_held_against_the_first_choice_seed_by_seed() -> None:
+    """adam 300 and 280 mistakes of 1,000, sgd 270 and 270: 30 and 10 fewer, mean 20 of 290, deviation 10 sqrt(2)."""
+    study = Study("s", "", RunConfig(), (OPTIMIZERS, axis("seed", [0, 1])), default_compare((OPTIMIZERS,)))
+    states = [finished(cell, value) for cell, value in zip(cells(study), [0.70, 0.72, 0.73, 0.73], strict=True)]
+    summary = summarise_study(study, states)
+    first, second = (row for row in summary["mistakes"] if row["decode"] == "independent")
+    assert (first["at"], first["runs"], first["against"]) == ({"optimizer": "adam"}, 2, None)
+    assert first["figures"]["severity.1"]["mean"] == pytest.approx(0.29)
+    against = second["against"]["severity.1"]
+    assert (against["mean"], against["high"]) == (pytest.approx(-0.02), pytest.approx(-0.02 + 12.7062 * 0.01, abs=1e-5))
+    text = as_markdown(summary)
+    assert "| sgd | independent | 2 | 7,300 ± 0 | 2,700 ± 0 | -6.9 % |" in text
+    assert (
+        "sgd makes 200 fewer mistakes of severity 1 in 10,000 images than adam, -6.9 % (95 % interval -1471 to" in text
+    )
+    assert len(summary["mistakes_table"]["lines"]) == 2 * len(DECODERS)
+
+
+def test_trees_are_not_mixed_in_one_table_of_mistakes() -> None:
+    states = [finished(cell, 0.7) for cell in cells(STUDY)]
+    assert states[0].metrics
+    states[0].metrics["tree"] = "another"
+    summary = summarise_study(STUDY, states)
+    assert summary["mistakes"] == []
+    assert "severity 1 |" not in as_markdown(summary)
 
 
 def test_one_pair_is_said_to_tell_nothing() -> None:

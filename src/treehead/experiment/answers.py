@@ -20,6 +20,8 @@ def _answers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield _which(effect, "more accurate"), _accuracy(effect, leaf)
             if speed := _speed(summary, effect):
                 yield _which(effect, "faster"), speed
+        if effect["measure"] == "severe":
+            yield _which(effect, "milder in its mistakes"), _severe(summary, effect)
     for gap in summary["interactions"]:
         if gap["measure"] == f"accuracy.{leaf}":
             yield f"Does the effect of {gap['axes'][0]} depend on {gap['axes'][1]}?", _interaction(gap, leaf)
@@ -76,6 +78,18 @@ def _speed(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str | None:
     return (
         f"Averaged over all epochs, the validation accuracy of {second} is {_points(abs(found['mean']), sign='')} "
         f"{higher} than that of {first}{_interval(found)}: {_verdict(found)}."
+    )
+
+
+def _severe(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str:
+    """By the mistakes of the greatest severity, whose nearest common ancestor is the root."""
+    first, second = effect["first"], effect["second"]
+    rows = [row for row in summary["cells"] if row["figures"] and row["at"][effect["axis"]] == first]
+    usual = float(np.mean([row["figures"]["severe"] for row in rows if row["extra"] is None]))
+    amount = f"{10_000 * abs(effect['mean']):.0f} {'more' if effect['mean'] > 0 else 'fewer'}"
+    return (
+        f"{second} makes {amount} mistakes of severity {len(summary['levels'])} in 10,000 images than {first}, "
+        f"{100 * effect['mean'] / usual:+.1f} %{_interval(effect, 10_000, 'images')}: {_verdict(effect)}."
     )
 
 
@@ -149,6 +163,6 @@ def _interval(judged: Mapping[str, Any], scale: float = 100, unit: str = "points
     if judged["low"] is None:
         return ""
     by = {"pairs": f"{judged['n']} pairs of runs", "seeds": "noise between seeds", "residual": "residual noise"}
-    digits = 2 if scale == 100 else 1
+    digits = {"points": 2, "images": 0}.get(unit, 1)
     low, high = (f"{scale * judged[end]:+.{digits}f}" for end in ("low", "high"))
     return f" (95 % interval {low} to {high} {unit}, {by[judged['by']]})"

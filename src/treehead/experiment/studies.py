@@ -61,6 +61,45 @@ def rates() -> Study:
     )
 
 
+def severity() -> Study:
+    """The losses on CIFAR-100 at equal budget, three seeds each: who makes milder mistakes, and at what price?
+
+    Short runs with Muon, so that many fit into an hour or two on two cores; seeds outermost, so that a study cut short
+    has every loss as often.
+    """
+    kinds: dict[str, dict[str, object]] = {
+        "cross_entropy": {},
+        "severity": {"alpha": 1.0},
+        "expected_severity": {"weight": 1.0},
+        "marginal": {"weight": 1.0},
+        "soft_labels": {"beta": 10.0},
+        "hxe": {"alpha": 0.4},
+    }
+    choices = {
+        kind: {"loss.kind": kind, **{f"loss.{key}": value for key, value in told.items()}}
+        for kind, told in kinds.items()
+    }
+    axes = (axis("seed", [0, 1, 2]), Axis("loss", choices))
+    return Study(
+        "severity",
+        "Which loss makes milder mistakes, at what price in accuracy? Every loss has the same network, epochs and "
+        "seeds; the learning rates are those of cross-entropy, and no loss was tuned.",
+        changed(
+            recipe("cifar100"),
+            {
+                "data.split": "90:10",
+                "optimizer": {"kind": "muon"},
+                "augment.cutmix": 0.0,
+                "augment.shrink": [{"until": 0.5, "pixels": 20}, {"until": 0.75, "pixels": 24}],
+                "train.epochs": 4,
+                "train.batch_size": 512,
+            },
+        ),
+        axes,
+        default_compare(axes),
+    )
+
+
 def shapes() -> Study:
     """A small study of the embedded shapes, two seeds each: minutes on a laptop, to see how a study goes."""
     optimizers = Axis("optimizer", {"adam": _optimizer("adam", 3e-3), "sgd": _optimizer("sgd", 0.1)})
@@ -87,7 +126,12 @@ def shapes() -> Study:
     )
 
 
-STUDIES: dict[str, Callable[[], Study]] = {"reference": reference, "rates": rates, "shapes": shapes}
+STUDIES: dict[str, Callable[[], Study]] = {
+    "reference": reference,
+    "rates": rates,
+    "severity": severity,
+    "shapes": shapes,
+}
 
 
 def study_of(word: str) -> tuple[Study, Path]:

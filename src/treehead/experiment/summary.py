@@ -10,9 +10,10 @@ Read from the run folders alone, so it can be made of a study that is still runn
   Experimenters, sections 5.6 and 5.10: interactions stand in for replicates), which can only be too large.
 - An extra cell is paired with the cell it departs from; a single such pair is judged by that noise.
 - An interaction is the difference of differences: how the effect of one choice changes with another.
+- How severe the mistakes are, under every decoder, stands in a table of its own (`experiment.mistakes`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 
 from treehead.experiment.answers import answers
 from treehead.experiment.grid import Cell, Study, cells, read_study
+from treehead.experiment.mistakes import mistake_rows, table
 from treehead.experiment.study import CellState, state_of
 from treehead.metrics.intervals import Interval, known_noise_interval, t_interval
 from treehead.runfiles import StudyFolder, write_json, write_text
@@ -96,7 +98,9 @@ def summarise_study(
         "interactions": [],
         "extras": [],
         "classes": class_spread([state.metrics for state in finished if state.metrics], class_names),
+        "mistakes": mistake_rows([(state.cell, state.metrics) for state in finished if state.metrics]),
     }
+    summary["mistakes_table"] = table(summary["mistakes"])
     for measure, value in measures.items():
         known = {name: found for name, row in figures.items() if (found := value(row)) is not None}
         some = [cell for cell in grid if cell.name in known]
@@ -127,6 +131,7 @@ def _measures(levels: Sequence[str]) -> dict[str, Callable[[Mapping[str, Any]], 
     found: dict[str, Callable[[Mapping[str, Any]], float | None]] = {}
     for level in levels:
         found[f"accuracy.{level}"] = lambda row, level=level: row["accuracy"][level]
+    found["severe"] = lambda row: row["severe"]
     found["validation_loss"] = lambda row: row["validation_loss"]
     for mark in MARKS:
         found[f"epochs_to.{mark}"] = lambda row, mark=mark: row["epochs_to"][str(mark)]
@@ -152,6 +157,7 @@ def cell_row(state: CellState) -> dict[str, Any]:
         curve = [record["validation"]["accuracy"][leaf] for record in state.history]
         row["figures"] = {
             "accuracy": state.metrics["accuracy"],
+            "severe": state.metrics["severity_counts"][-1] / sum(state.metrics["severity_counts"]),
             "train_loss": state.record["train"]["loss"],
             "validation_loss": state.record["validation"]["loss"],
             "train_accuracy": state.record["train"]["accuracy"][leaf],
@@ -239,11 +245,11 @@ def class_spread(metrics: Sequence[Mapping[str, Any]], names: list[str] | None) 
 
 
 def as_markdown(summary: Mapping[str, Any]) -> str:
-    """The table and the answers, for a page or a README."""
+    """The tables and the answers, for a page or a README."""
     levels, axes = summary["levels"], list(summary["axes"])
     heads = [*axes, "extra", *(f"{level}, test" for level in levels), "training loss", "validation loss"]
     heads += [*(f"epochs to {mark} %" for mark in MARKS), "minutes"]
-    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    lines = []
     for row in summary["cells"]:
         cells = [*(row["at"][axis] for axis in axes), row["extra"] or ""]
         figures = row["figures"]
@@ -254,5 +260,23 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
             cells.append(f"{figures['minutes']:.1f}")
         else:
             cells += [row["failure"] or row["state"], *[""] * (len(heads) - len(cells) - 1)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(f"- {answer['text']}" for answer in summary["answers"]), ""])
+        lines.append(cells)
+    mistakes = summary["mistakes_table"]
+    return "\n".join(
+        [
+            *markdown_table(heads, lines),
+            "",
+            *(f"- {answer['text']}" for answer in summary["answers"]),
+            "",
+            *markdown_table(mistakes["heads"], mistakes["lines"]),
+            "",
+        ]
+    )
+
+
+def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """Its lines; none without heads."""
+    if not heads:
+        return []
+    rule = f"|{' --- |' * len(heads)}"
+    return [f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(cells)} |" for cells in lines)]

@@ -1,6 +1,7 @@
 """A study's still figures, for papers, for print, and where scripts do not run."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib
@@ -11,6 +12,7 @@ from treehead.report.figures import STYLE
 from treehead.report.palette import ACCENT, CHANCE, INK, level_colours
 from treehead.report.read import RunRecord
 
+MARKS = ("o", "v", "^", "s", "D")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
@@ -60,3 +62,39 @@ def effects(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
         axes.set_xlabel("points of test accuracy; grey: inside the noise, or no interval")
         axes.set_title(f"What each choice changes, {leaf}", loc="left", fontsize=12, fontweight="bold", pad=12)
     return figure
+
+
+def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
+    """Leaf accuracy against the most severe mistakes, a colour per choice, a mark per decoder: best is right and low.
+
+    Shapes: rows: those of `experiment.mistakes`; bars are 95 % intervals over the seeds.
+    """
+    places = list(dict.fromkeys(_choice(row) for row in rows))
+    decoders = list(dict.fromkeys(row["decode"] for row in rows))
+    marks = dict(zip(decoders, cycle(MARKS), strict=False))
+    colours = dict(zip(places, level_colours(len(places)), strict=True))
+    height = max(key for key in rows[0]["figures"] if key.startswith("severity."))
+    with matplotlib.rc_context({**STYLE, "axes.grid.axis": "both"}):
+        figure = Figure(figsize=(9, 6), layout="constrained")
+        axes = figure.subplots()
+        for row in rows:
+            across, up = row["figures"]["accuracy"], row["figures"][height]
+            x, y, colour = 100 * across["mean"], 10_000 * up["mean"], colours[_choice(row)]
+            if row["decode"] == decoders[0] and up["low"] is not None:
+                half = 100 * (across["high"] - across["mean"]), 10_000 * (up["high"] - up["mean"])
+                axes.errorbar(x, y, xerr=half[0], yerr=half[1], color=colour, alpha=0.5)
+            axes.plot(x, y, marker=marks[row["decode"]], color=colour, markersize=8, linestyle="")
+        for place in places:
+            axes.plot([], [], "o", color=colours[place], label=place)
+        for kind, mark in marks.items():
+            axes.plot([], [], linestyle="", marker=mark, color=CHANCE, label=f"decode {kind}")
+        axes.set_xlabel(f"{leaf} test accuracy, %")
+        axes.set_title(
+            f"Mistakes of {height.replace('.', ' ')} in 10,000 test images", loc="left", fontsize=12, fontweight="bold"
+        )
+        figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize=8.5)
+    return figure
+
+
+def _choice(row: Mapping[str, Any]) -> str:
+    return ", ".join([*row["at"].values(), *([row["extra"]] if row["extra"] else [])]) or "the study"

@@ -18,7 +18,8 @@ DIGITS = 4
 
 
 def study_page(record: StudyRecord, stills: Mapping[str, bytes]) -> str:
-    """The page. `stills` are PNG files by figure name: curves, effects, confusion_<level> of the first finished run."""
+    """The page. `stills` are PNG files by figure name: curves, effects, mistakes, and confusion_<level> of the first
+    finished run."""
     summary = record.summary
     first = next(iter(record.finished.values()), None)
     return (

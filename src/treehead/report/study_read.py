@@ -9,7 +9,10 @@ from treehead.runfiles import StudyFolder
 from treehead.types import UserError
 
 FORMAT = 1
-KEYS = ("name", "about", "levels", "axes", "cells", "effects", "extras", "interactions", "answers")
+KEYS = (
+    *("name", "about", "levels", "axes", "cells", "effects", "extras", "interactions", "answers"),
+    *("mistakes", "mistakes_table"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,6 +29,8 @@ def study_stills(record: StudyRecord) -> dict[str, bytes]:
         stills["curves"] = png(study_figures.curves(record.runs, words, leaf))
     if rows := study_tables.effect_rows(record):
         stills["effects"] = png(study_figures.effects(rows, leaf))
+    if record.summary["mistakes"]:
+        stills["mistakes"] = png(study_figures.mistakes(record.summary["mistakes"], leaf))
     if first := next(iter(record.finished.values()), None):
         drawn = still_figures(first)
         stills |= {name: png(figure) for name, figure in drawn.items() if name.startswith("confusion_")}
