@@ -1,44 +1,47 @@
-"""Publish a finished study: its files here, its table and figures into the README.
+"""Publish a study: its files here, its table and figures into the README.
 
     python docs/results/publish_study.py studies/reference
+    python docs/results/publish_study.py studies/severity --partial      # leave out the runs that are not finished
 
 Writes docs/results/NAME (study.toml, every run's config, history, metrics, tree, network and environment, the summary,
-a page and figures) and the README's section between its markers. `treehead report docs/results/NAME` makes summary,
-page and figures again from those files.
+a page and figures) and the README's section between its markers, where it has one of that name. `treehead report
+docs/results/NAME` makes summary, page and figures again from those files.
 """
 
 import json
 import shutil
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from treehead.experiment.summary import as_markdown, write_summary
+from treehead.experiment.summary import answers_markdown, markdown_table, runs_markdown, write_summary
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
 from treehead.types import UserError
 
 REPOSITORY = Path(__file__).parents[2]
-BEGIN, END = "<!-- study:begin -->", "<!-- study:end -->"
 PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
 
 
-def publish(root: Path, repository: Path = REPOSITORY) -> Path:
+def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False) -> Path:
     """Copy, sum up, draw and fill in; gives the folder of results.
 
-    Raises: UserError: a run of the study is not finished.
+    Raises: UserError: a run of the study is not finished, and `partial` was not asked for; none is.
     """
     summary = write_summary(root)
-    if open_cells := [cell["name"] for cell in summary["cells"] if not cell["figures"]]:
-        raise UserError(f"{open_cells[0]} is not finished, nor are {len(open_cells) - 1} more; treehead study {root}")
+    finished = [cell["name"] for cell in summary["cells"] if cell["figures"]]
+    waiting = [cell["name"] for cell in summary["cells"] if not cell["figures"]]
+    if waiting and not (partial and finished):
+        raise UserError(f"{waiting[0]} is not finished, nor are {len(waiting) - 1} more; treehead study {root}")
     source, results = StudyFolder(root), StudyFolder(repository / "docs" / "results" / summary["name"])
     shutil.rmtree(results.root, ignore_errors=True)
-    for cell in summary["cells"]:
-        run = results.run(cell["name"]).root
+    for name in finished:
+        run = results.run(name).root
         run.mkdir(parents=True)
         for file in PUBLISHED:
-            shutil.copyfile(source.run(cell["name"]).root / file, run / file)
+            shutil.copyfile(source.run(name).root / file, run / file)
     shutil.copyfile(source.study, results.study)
     write_summary(results.root)
     write_study_report(results.root)
@@ -48,39 +51,76 @@ def publish(root: Path, repository: Path = REPOSITORY) -> Path:
 
 
 def filled(readme: str, results: Path, repository: Path = REPOSITORY) -> str:
-    """The README with the section between the markers written anew.
+    """The README with the study's section between its markers written anew; as it is, where it has none."""
+    begin, end = markers(results.name)
+    if begin not in readme or end not in readme:
+        return readme
+    before, _, rest = readme.partition(begin)
+    _, _, after = rest.partition(end)
+    summary = json.loads((results / "summary.json").read_text())
+    written = section(summary, results.relative_to(repository).as_posix())
+    return f"{before}{begin}\n\n{written}\n\n{end}{after}"
 
-    Raises: UserError: the README has no such markers.
-    """
-    if BEGIN not in readme or END not in readme:
-        raise UserError(f"the README has no section between {BEGIN} and {END}")
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    where = results.relative_to(repository).as_posix()
-    return f"{before}{BEGIN}\n\n{section(json.loads((results / 'summary.json').read_text()), where)}\n\n{END}{after}"
+
+def markers(name: str) -> tuple[str, str]:
+    """What the README's section of a study stands between."""
+    return f"<!-- study:{name}:begin -->", f"<!-- study:{name}:end -->"
 
 
 def section(summary: Mapping[str, Any], where: str) -> str:
-    """The study's table, answers and two figures, from its summary alone."""
+    """The study's table, answers and figures, from its summary alone; of a study of losses, those of its mistakes."""
+    told = _mistakes(summary, where) if "loss" in summary["axes"] else _runs(summary, where)
+    finished = sum(cell["figures"] is not None for cell in summary["cells"])
+    of = "" if finished == len(summary["cells"]) else f" of {len(summary['cells'])}"
     return "\n".join(
         [
-            f"`treehead study {summary['name']}`: {len(summary['cells'])} runs, last epoch, one view, all test images, "
-            "which chose nothing.",
+            f"`treehead study {summary['name']}`: {finished}{of} runs, last epoch, one view, all test images, which "
+            "chose nothing.",
             "",
-            as_markdown(summary),
-            f"![Validation accuracy and loss of every run]({where}/figures/curves.png)",
+            *told,
             "",
-            f"![What each choice changes, with intervals]({where}/figures/effects.png)",
-            "",
-            f"Every run's config, history and metrics are in `{where}/runs`, their [page]({where}/report.html) beside "
-            f"them. `treehead report {where}` makes table, answers, page and figures again from these files, and "
-            f"`python docs/results/publish_study.py STUDY` wrote this section.",
+            f"Every run's config, history and metrics are in `{where}/runs`, their [page]({where}/report.html) and "
+            f"[tables]({where}/summary.md) beside them. `treehead report {where}` makes tables, answers, page and "
+            f"figures again from these files, and `python docs/results/publish_study.py STUDY` wrote this section.",
         ]
     )
 
 
+def _runs(summary: Mapping[str, Any], where: str) -> list[str]:
+    return [
+        *runs_markdown(summary),
+        "",
+        *answers_markdown(summary),
+        "",
+        f"![Validation accuracy and loss of every run]({where}/figures/curves.png)",
+        "",
+        f"![What each choice changes, with intervals]({where}/figures/effects.png)",
+    ]
+
+
+def _mistakes(summary: Mapping[str, Any], where: str) -> list[str]:
+    """Every choice with the heads answering for themselves, and the first choice under every decoder."""
+    rows, table = summary["mistakes"], summary["mistakes_table"]
+    shown = [
+        line
+        for row, line in zip(rows, table["lines"], strict=True)
+        if row["decode"] == "independent" or row["at"] == rows[0]["at"]
+    ]
+    return [
+        *markdown_table(table["heads"], shown),
+        "",
+        *answers_markdown(summary),
+        "",
+        f"![Accuracy against the most severe mistakes, by loss and decoder]({where}/figures/mistakes.png)",
+    ]
+
+
 if __name__ == "__main__":
+    parser = ArgumentParser(description="Publish a study.")
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--partial", action="store_true", help="leave out the runs that are not finished")
+    words = parser.parse_args()
     try:
-        print(publish(Path(sys.argv[1])))
+        print(publish(words.study, partial=words.partial))
     except UserError as error:
         sys.exit(f"publish_study: {error}")

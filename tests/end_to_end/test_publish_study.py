@@ -30,7 +30,8 @@ def publisher() -> ModuleType:
 
 def test_a_finished_study_is_published(publisher: ModuleType, tmp_path: Path) -> None:
     root = make_study(tmp_path / "study", finished=9)
-    write_text(tmp_path / "README.md", f"before {publisher.BEGIN} old {publisher.END} after")
+    begin, end = publisher.markers("shapes")
+    write_text(tmp_path / "README.md", f"before {begin} old {end} after")
     with pytest.raises(UserError, match=r"adam-relu-seed1-no-norm is not finished, nor are 2 more"):
         publisher.publish(root, tmp_path)
     for number, cell in enumerate(cells(shapes())[9:]):
@@ -51,15 +52,42 @@ def test_a_finished_study_is_published(publisher: ModuleType, tmp_path: Path) ->
     assert {name: (results / name).read_bytes() for name in before} == before
 
 
-def test_a_readme_without_its_markers_is_refused(publisher: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no section between"):
-        publisher.filled("nothing here", tmp_path)
+def test_a_study_may_be_published_in_part(publisher: ModuleType, tmp_path: Path) -> None:
+    root = make_study(tmp_path / "study", finished=9)
+    begin, end = publisher.markers("shapes")
+    write_text(tmp_path / "README.md", f"{begin} old {end}")
+    results = publisher.publish(root, tmp_path, partial=True)
+    assert len(list((results / "runs").iterdir())) == 9
+    assert "9 of 12 runs" in (tmp_path / "README.md").read_text()
 
 
-def test_the_readme_shows_the_published_study(publisher: ModuleType) -> None:
+def test_a_readme_without_its_markers_stays(publisher: ModuleType, tmp_path: Path) -> None:
+    assert publisher.filled("nothing here", tmp_path) == "nothing here"
+
+
+def test_a_study_of_losses_shows_its_mistakes(publisher: ModuleType) -> None:
+    rows = [
+        {"at": {"loss": loss}, "decode": kind} for loss in ("cross_entropy", "hxe") for kind in ("independent", "crm")
+    ]
+    summary = {
+        "name": "severity",
+        "axes": {"loss": ["cross_entropy", "hxe"]},
+        "cells": [{"figures": {}}],
+        "answers": [{"text": "hxe is milder."}],
+        "mistakes": rows,
+        "mistakes_table": {"heads": ["choice", "decode"], "lines": [[r["at"]["loss"], r["decode"]] for r in rows]},
+    }
+    written = publisher.section(summary, "there")
+    assert "| cross_entropy | crm |\n| hxe | independent |\n\n- hxe is milder." in written
+    assert "| hxe | crm |" not in written
+
+
+@pytest.mark.parametrize("name", ["reference", "severity"])
+def test_the_readme_shows_the_published_study(publisher: ModuleType, name: str) -> None:
     """Where one is published; until then the README says that it is still to come."""
-    readme, results = (REPOSITORY / "README.md").read_text(), REPOSITORY / "docs" / "results" / "reference"
+    readme, results = (REPOSITORY / "README.md").read_text(), REPOSITORY / "docs" / "results" / name
+    begin, end = publisher.markers(name)
     if results.exists():
         assert publisher.filled(readme, results) == readme
     else:
-        assert "still to come" in readme.partition(publisher.BEGIN)[2].partition(publisher.END)[0]
+        assert "still to come" in readme.partition(begin)[2].partition(end)[0]

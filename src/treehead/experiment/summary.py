@@ -245,7 +245,22 @@ def class_spread(metrics: Sequence[Mapping[str, Any]], names: list[str] | None) 
 
 
 def as_markdown(summary: Mapping[str, Any]) -> str:
-    """The tables and the answers, for a page or a README."""
+    """The tables and the answers, for a page."""
+    mistakes = summary["mistakes_table"]
+    parts = (
+        runs_markdown(summary),
+        answers_markdown(summary),
+        markdown_table(mistakes["heads"], mistakes["lines"]),
+    )
+    return "\n".join(line for part in parts if part for line in [*part, ""])
+
+
+def answers_markdown(summary: Mapping[str, Any]) -> list[str]:
+    return [f"- {answer['text']}" for answer in summary["answers"]]
+
+
+def runs_markdown(summary: Mapping[str, Any]) -> list[str]:
+    """A line per cell."""
     levels, axes = summary["levels"], list(summary["axes"])
     heads = [*axes, "extra", *(f"{level}, test" for level in levels), "training loss", "validation loss"]
     heads += [*(f"epochs to {mark} %" for mark in MARKS), "minutes"]
@@ -261,17 +276,7 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
         else:
             cells += [row["failure"] or row["state"], *[""] * (len(heads) - len(cells) - 1)]
         lines.append(cells)
-    mistakes = summary["mistakes_table"]
-    return "\n".join(
-        [
-            *markdown_table(heads, lines),
-            "",
-            *(f"- {answer['text']}" for answer in summary["answers"]),
-            "",
-            *markdown_table(mistakes["heads"], mistakes["lines"]),
-            "",
-        ]
-    )
+    return markdown_table(heads, lines)
 
 
 def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
