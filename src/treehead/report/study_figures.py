@@ -67,7 +67,7 @@ def effects(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
 def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
     """Leaf accuracy against the most severe mistakes, a colour per choice, a mark per decoder: best is right and low.
 
-    Shapes: rows: those of `experiment.mistakes`; bars are 95 % intervals over the seeds.
+    Shapes: rows: those of `experiment.mistakes`, of which the means are drawn; the intervals stand in the table.
     """
     places = list(dict.fromkeys(_choice(row) for row in rows))
     decoders = list(dict.fromkeys(row["decode"] for row in rows))
@@ -80,9 +80,6 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
         for row in rows:
             across, up = row["figures"]["accuracy"], row["figures"][height]
             x, y, colour = 100 * across["mean"], 10_000 * up["mean"], colours[_choice(row)]
-            if row["decode"] == decoders[0] and up["low"] is not None:
-                half = 100 * (across["high"] - across["mean"]), 10_000 * (up["high"] - up["mean"])
-                axes.errorbar(x, y, xerr=half[0], yerr=half[1], color=colour, alpha=0.5)
             axes.plot(x, y, marker=marks[row["decode"]], color=colour, markersize=8, linestyle="")
         for place in places:
             axes.plot([], [], "o", color=colours[place], label=place)
