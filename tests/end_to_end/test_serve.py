@@ -27,6 +27,7 @@ from treehead.hierarchy.tree import LabelTree
 from treehead.runfiles import RunFolder
 from treehead.serve import server
 from treehead.serve.app import PAGE, build_app
+from treehead.serve.hosts import names_of
 from treehead.serve.limits import MOST_IMAGES
 from treehead.serve.samples import Sample, samples_of
 from treehead.types import Array
@@ -44,7 +45,7 @@ CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", by_redness)
 
 
 def client(classifier: Classifier = CLASSIFIER, **choices: Any) -> TestClient:
-    return TestClient(build_app(classifier, name="pets", **choices))
+    return TestClient(build_app(classifier, name="pets", **choices), base_url="http://localhost")
 
 
 def picture(colour: str, *, kind: str = "PNG", size: tuple[int, int] = (9, 9), mode: str = "RGB") -> bytes:
@@ -211,9 +212,46 @@ def test_drawn_samples_are_of_classes_in_the_tree() -> None:
 def test_openapi_names_what_is_refused_and_how() -> None:
     described = client().get("/openapi.json").json()
     predict = described["paths"]["/api/predict"]["post"]
-    assert predict["responses"].keys() == {"200", "413", "415", "422", "500"}
+    assert predict["responses"].keys() == {"200", "413", "415", "421", "422", "500"}
     assert "multipart/form-data" in predict["requestBody"]["content"]
     assert all(path.startswith("/api/") for path in described["paths"])
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8100", "localhost.", "127.0.0.1:8100", "[::1]:8100", "10.1.2.3", "pets.example:80"]
+)
+def test_it_answers_to_its_own_names(host: str) -> None:
+    for path in ("/", "/api/model", "/openapi.json"):
+        assert client(names=["Pets.example"]).get(path, headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8100",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil@localhost",
+        "[::1",
+        "",
+    ],
+)
+def test_a_stranger_s_name_that_points_here_is_refused(host: str) -> None:
+    served = client(names=["pets.example"])
+    for response in (served.get("/", headers={"host": host}), served.get("/api/tree", headers={"host": host})):
+        assert refusal(response)[0] == 421
+        assert repr(host) in refusal(response)[1]
+        assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    sent = served.post("/api/predict", files=[("images", ("a.png", RED))], headers={"host": host})
+    assert refusal(sent)[0] == 421
+
+
+def test_what_a_server_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "box")
+    assert names_of("127.0.0.1") == {"127.0.0.1"}
+    assert names_of("0.0.0.0") == {"0.0.0.0", "box", "box.local"}
+    assert names_of("pets.example") == {"pets.example", "box", "box.local"}
 
 
 def test_pages_fetch_nothing_from_elsewhere() -> None:

@@ -91,8 +91,11 @@ def serve(
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8100,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Another name it is called by, as a proxy's; or several.")
+    ] = None,
 ) -> None:
     """Place images in the tree on a local page, with a JSON endpoint beside it."""
     from treehead.serve.server import serve as answer
 
-    answer(model, host=host, port=port, show=show)
+    answer(model, host=host, port=port, show=show, names=allow_host or ())

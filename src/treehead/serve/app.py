@@ -3,7 +3,7 @@
 One request at a time is worked on, in a thread: the engine is not made to be called by many, and memory stays bounded.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from treehead.data.pictures import NotAPicture, TooManyPixels, decode_picture
 from treehead.experiment.classifier import Classifier
 from treehead.experiment.predictions import Wanted, objects
+from treehead.serve.hosts import HostCheck
 from treehead.serve.limits import FORMATS, MOST_BYTES, MOST_IMAGES, MOST_PIXELS, BodyLimit
 from treehead.serve.replies import About, Answers, Limits, Refusal, SampleLink, Tree
 from treehead.serve.samples import Sample
@@ -33,6 +34,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": Refusal, "description": "A damaged image, no image at all, or a value out of range"},
     500: {"model": Refusal, "description": "The network failed"},
 }
+MISDIRECTED: dict[int | str, dict[str, Any]] = {421: {"model": Refusal, "description": "Called by a strange name"}}
 NO_SAMPLE: dict[int | str, dict[str, Any]] = {
     404: {"model": Refusal, "description": "No such sample"},
     422: {"model": Refusal, "description": "Not a number"},
@@ -52,9 +54,13 @@ def build_app(
     accuracy: dict[str, float] | None = None,
     samples: Sequence[Sample] = (),
     most_bytes: int = MOST_BYTES,
+    names: Collection[str] = (),
     ready: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The application that answers with `classifier`, under `name`; `ready` is called once it may be stopped."""
+    """The application that answers with `classifier`, under `name`; `ready` is called once it may be stopped.
+
+    names: what it may be called in a Host header, beside addresses and localhost.
+    """
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -67,9 +73,11 @@ def build_app(
         description="Places images in a label tree, with probabilities at every level.",
         docs_url=None,  # they load their scripts from elsewhere; the page `docs` is our own
         redoc_url=None,
+        responses=MISDIRECTED,
         lifespan=life,
     )
     app.add_middleware(BodyLimit, most=most_bytes)
+    app.add_middleware(HostCheck, names=names)
     _add_headers(app)
     _add_refusals(app)
     _add_description(app, classifier, name=name, accuracy=accuracy, most_bytes=most_bytes)

@@ -5,6 +5,7 @@ import json
 import socket
 import sys
 import webbrowser
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,13 +14,12 @@ from treehead.experiment.portable import exported_metrics
 from treehead.runfiles import RunFolder
 from treehead.types import UserError
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-
-def serve(source: str, *, host: str, port: int, show: bool) -> None:
+def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str] = ()) -> None:
     """Load a model and answer for it until Ctrl-C; says the address as soon as it answers.
 
-    Conventions: port 0 takes one that is free. `show` opens the page in the browser.
+    Conventions: port 0 takes one that is free. `show` opens the page in the browser. `names` are what it may
+        be called beside its address and its own names, such as a proxy's.
     Raises: UserError: no such model, an address that is taken or not this machine's, or the extra `serve` is missing.
     """
     if missing := [name for name in ("fastapi", "uvicorn", "python_multipart") if find_spec(name) is None]:
@@ -27,6 +27,7 @@ def serve(source: str, *, host: str, port: int, show: bool) -> None:
     import uvicorn
 
     from treehead.serve.app import build_app
+    from treehead.serve.hosts import LOOPBACK, names_of
     from treehead.serve.samples import samples_of
 
     with _listening(host, port) as listener:  # before the model is loaded: what cannot be had is said at once
@@ -39,6 +40,7 @@ def serve(source: str, *, host: str, port: int, show: bool) -> None:
             name=name,
             accuracy=_accuracy(source, folder),
             samples=samples_of(classifier.tree, folder),
+            names=names_of(host) | set(names),
             ready=lambda: _announce(name, address, open_to_others=host not in LOOPBACK, show=show),
         )
         config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
