@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from treehead.data.picture_files import decoded, find_pictures
-from treehead.data.pictures import read_picture
+from treehead.data.pictures import SUFFIXES, read_picture
 from treehead.types import UserError
 
 SHAPE = (3, 8, 8)
@@ -31,6 +31,11 @@ def test_folders_are_searched_in_order_and_named_files_are_taken_at_their_word(t
     odd = save(tmp_path / "odd.png").rename(tmp_path / "odd")
     found = [path.relative_to(tmp_path).as_posix() for path in find_pictures([odd, tmp_path])]
     assert found == ["odd", "a/deep/er/x y.webp", "b/10.JPG", "b/2.png"]
+
+
+def test_a_suffix_of_an_image_is_one_that_pillow_reads_or_that_is_worth_a_word() -> None:
+    read = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    assert SUFFIXES - read == {".heic", ".heif"}
 
 
 def test_what_is_not_there_is_said_before_anything_is_done(tmp_path: Path) -> None:

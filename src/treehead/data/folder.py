@@ -6,13 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from treehead.data.listing import PART_WORDS, Listed, Listing, Part
+from treehead.data.pictures import is_picture_name
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import UserError
-
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
-)
-"""Names of image files end like this; other files are passed over."""
 
 NO_CLASSES = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"})
 """Folders that systems leave behind; they are passed over, as are those whose name begins with a dot."""
@@ -80,7 +76,7 @@ def _walk(folder: Path, top: Path, part: Part | None, above: tuple[str, ...], fo
             if not inside:
                 found.empty.append(path)
             any_image = True  # an empty folder below is reported once, for itself
-        elif path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+        elif not is_picture_name(path.name):
             found.skipped_files += 1
         elif label:
             found.files.append(Listed(path, label, part))

@@ -10,8 +10,8 @@ import numpy as np
 
 from treehead.config import DataConfig
 from treehead.data.dataset import deepest_known
-from treehead.data.folder import SUFFIXES
 from treehead.data.own import OwnImages, refuse_unreadable, refuse_unusable, shared_contents
+from treehead.data.pictures import is_picture_name
 from treehead.hierarchy.sources import NamePath
 from treehead.types import UserError
 
@@ -91,7 +91,7 @@ def _names(own: OwnImages) -> Iterator[str]:
         for group in alike.values():
             if len(group) > 1:
                 yield f"{level}: {' and '.join(map(repr, group))} differ in case, spaces or dashes alone"
-            elif group[0].lower().endswith(tuple(SUFFIXES)):
+            elif is_picture_name(group[0]):
                 yield f"{level}: {group[0]!r} is a class called like an image file"
             elif group[0] != group[0].strip():
                 yield f"{level}: {group[0]!r} begins or ends with a space"

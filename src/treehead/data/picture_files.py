@@ -12,9 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from treehead.data.pictures import read_picture
+from treehead.data.pictures import is_picture_name, read_picture
 from treehead.types import Array, UserError
 
 BATCH = 128
@@ -40,19 +39,16 @@ def find_pictures(places: Sequence[Path]) -> Iterator[Path]:
     for place in places:
         if not place.exists():
             raise UserError(f"there is no image at {place}")
-    suffixes = frozenset(Image.registered_extensions())
-    return (path for place in places for path in (_inside(place, suffixes) if place.is_dir() else (place,)))
+    return (path for place in places for path in (_inside(place) if place.is_dir() else (place,)))
 
 
-def _inside(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+def _inside(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise UserError(f"cannot read the folder {error.filename}: {error.strerror}")
 
     for root, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
-                yield Path(root, name)
+        yield from (Path(root, name) for name in sorted(names) if is_picture_name(name))
 
 
 def decoded(paths: Iterable[Path], *, shape: tuple[int, int, int], threads: int, size: int = BATCH) -> Iterator[Batch]:

@@ -1,5 +1,6 @@
 """Image files of any size and format, made into what a network takes."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -7,6 +8,19 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from treehead.types import Array, UserError
+
+SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".jpx", ".png", ".apng", ".gif", ".webp", ".avif"),
+        *(".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".qoi", ".heic", ".heif"),
+    )
+)
+"""Names of image files end like this. Pillow does not read the last two: better told so than passed over."""
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file in a folder counts as an image: by its suffix, and not where a dot begins its name."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 class NotAPicture(UserError):
