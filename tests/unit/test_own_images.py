@@ -127,6 +127,13 @@ def test_folders_that_are_no_data_set(photos: Path) -> None:
         list_folder(photos)
 
 
+def test_a_name_with_a_line_break_is_refused(photos: Path) -> None:
+    draw(photos / "cat", 2)
+    draw(photos / "dog\n", 2)
+    with pytest.raises(UserError, match=r"photos names a class 'dog\\n'; rename it"):
+        folder_tree(photos)
+
+
 def test_a_name_that_is_no_text(photos: Path) -> None:
     photos.mkdir()
     try:
@@ -188,6 +195,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
         ("path,kind\n,b\n", "row 1 names no image"),
         ("path,kind,breed\na,,pug\n", "row 1: a level is empty"),
         ("path,kind\na,cat\na,dog\n", "row 2: a stands in an earlier row with another label"),
+        ("path,kind\na/b,cat\n./a//b,dog\n", "row 2: ./a//b stands in an earlier row with another label"),
         ("path,kind,split\na,cat,train\nb,dog,holdout\n", "split is 'holdout'; it is train, validation or test"),
         ("path,kind,split\na,cat,train\nb,dog,\n", "column 'split' is empty in some rows"),
         ("path,a.b\nx,cat\ny,dog\n", "a level cannot be called 'a.b'"),

@@ -21,6 +21,9 @@ PART_WORDS: dict[str, Part] = {
 }
 """What folders and the column `split` may call the parts, in lower case."""
 
+CONTROLS = frozenset(map(chr, (*range(32), *range(127, 160))))
+"""No name of a class holds one: it would break every table and page that it stands in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -50,6 +53,9 @@ class Listing:
         Raises: UserError: the labels make no tree, or there is nothing to tell apart.
         """
         tree, labels = tree_and_labels(self.name, [file.label for file in self.files], self.levels)
+        odd = next((name for level in tree.names for name in level if set(name) & CONTROLS), None)
+        if odd is not None:
+            raise UserError(f"{self.root} names a class {odd!r}; rename it without its control character")
         for level in tree.levels:
             if not level or set(level) & set("./\\\0"):
                 raise UserError(f"a level cannot be called {level!r}: a dot or a slash in it would break file names")

@@ -18,7 +18,8 @@ def list_manifest(file: Path, levels: tuple[str, ...] | None = None) -> Listing:
 
     Conventions: paths are relative to the table's folder. The level columns are those that `levels` (leaves first)
         names, else all but `path` and `split`, from the top level to the leaves. A row whose deeper cells are empty
-        is known only so far. Commas, semicolons or tabs part the cells of a CSV. A row that stands twice counts once.
+        is known only so far. Commas, semicolons or tabs part the cells of a CSV. A row that stands twice counts once;
+        `a.png` and `./a.png` are one path.
     Raises: UserError: no such file, a column is missing, a row without a label, one image with two labels or parts.
     """
     columns = _parquet(file) if file.suffix.lower() in (".parquet", ".pq") else _csv(file)
@@ -30,7 +31,7 @@ def list_manifest(file: Path, levels: tuple[str, ...] | None = None) -> Listing:
         raise UserError(f"{file} has no column for a level; beside {PATH!r} it needs one, such as 'class'")
     rows = list(zip(*(columns[column] for column in named), strict=True))
     parts = columns.get(SPLIT, [""] * len(rows))
-    seen: dict[str, Listed] = {}
+    seen: dict[Path, Listed] = {}
     again = 0
     for number, (path, cells, word) in enumerate(zip(columns[PATH], rows, parts, strict=True), 1):
         where = f"{file}, row {number}"
@@ -39,7 +40,7 @@ def list_manifest(file: Path, levels: tuple[str, ...] | None = None) -> Listing:
             raise UserError(f"{where} names no image")
         if not listed.label:
             raise UserError(f"{where}: {path} has no label, not even at the top level; give it one, or drop the row")
-        first = seen.setdefault(path, listed)
+        first = seen.setdefault(listed.path, listed)
         if first != listed:
             raise UserError(f"{where}: {path} stands in an earlier row with another label or split; keep one of them")
         again += first is not listed
