@@ -223,6 +223,9 @@ def _back_off_line(back_off: dict[str, Any], threshold: float) -> str:
 def comparison_lines(comparison: Comparison, first: str, second: str) -> Iterator[str]:
     """Every metric of two runs with its difference and interval, then the tests of accuracy."""
     yield f"{comparison.images:,} test images, {first} -> {second}, difference with its 95 % interval over the images"
+    for level, known in comparison.known.items():
+        if known < comparison.images:
+            yield f"  {level} over the {known:,} that are known there"
     for row in comparison.differences:
         said = "inside the noise" if row.is_noise else ""
         yield (

@@ -39,9 +39,10 @@ def compare(first: Path, second: Path) -> Comparison:
         raise UserError(f"{first} and {second} were not tested on the same images, so they cannot be paired")
     if "all" in (one.config.data.pool, two.config.data.pool) and _drawn(one.config) != _drawn(two.config):
         raise UserError(f"{first} and {second} drew their test images apart (data.pool = all); use one seed and split")
-    right = [predictions.labels == predictions.answers for predictions in (one, two)]
-    tests = {level: mcnemar(right[0][:, i], right[1][:, i]) for i, level in enumerate(one.tree.levels)}
-    return Comparison(len(one.labels), paired_differences(one.measures, two.measures), tests)
+    first_right, second_right = (run.labels == run.answers for run in (one, two))  # never where it is not known: -1
+    tests = {level: mcnemar(first_right[:, i], second_right[:, i]) for i, level in enumerate(one.tree.levels)}
+    known = dict(zip(one.tree.levels, (one.labels >= 0).sum(axis=0).tolist(), strict=True))
+    return Comparison(len(one.labels), known, paired_differences(one.measures, two.measures), tests)
 
 
 def _drawn(config: RunConfig) -> tuple[object, ...]:
@@ -61,10 +62,6 @@ def _read(root: Path) -> _Predictions:
         raise UserError(
             f"{root} has damaged predictions ({error}); treehead evaluate {root} writes them anew"
         ) from None
-    if (labels < 0).any():
-        raise UserError(
-            f"{root} was tested on images that are known only part of the way; such runs are not compared yet"
-        )
     scores = decode(kind, probabilities, tree).leaf_scores
     found = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
     return _Predictions(config, metrics, tree, labels, answers, found)

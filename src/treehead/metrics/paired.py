@@ -57,9 +57,13 @@ class McNemar:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs on the same images. `differences` are second minus first; a McNemar test per level, leaves first."""
+    """Two runs on the same images. `differences` are second minus first; a McNemar test per level, leaves first.
+
+    known: images whose label is known, per level; its figures and its test are of these.
+    """
 
     images: int
+    known: dict[str, int]
     differences: list[Difference]
     mcnemar: dict[str, McNemar]
 
@@ -70,22 +74,35 @@ def measures(
     """Every metric of `metrics.summary.summarise`, image by image, by the name it has there.
 
     Shapes: labels, answers: (N, L) class ids; probabilities: per level (N, K_l); leaf_scores: (N, K).
-    Conventions: severity counts are told as shares of all images; mistake severity is 0 where no mistake was made.
+    Conventions: severity counts are told as shares of all images; mistake severity is 0 where no mistake was made. A
+        label of -1 is not known: a level is measured on the images known there, severities, HD@k and paths on those
+        whose leaf is known, as `summarise` does.
     """
-    rows = np.arange(len(labels))
     found: dict[str, Measure] = {}
     for i, level in enumerate(tree.levels):
-        truth, shares = labels[:, i], probabilities[i]
-        best = flat.ranked(shares, min(5, shares.shape[1]))
-        found[f"accuracy.{level}"] = _mean(answers[:, i] == truth)
-        found[f"top5.{level}"] = _mean((best == truth[:, None]).any(axis=1))
-        found[f"loss.{level}"] = _mean(-np.log(np.maximum(shares[rows, truth], flat.SMALLEST)))
-        found[f"calibration_error.{level}"] = Measure(
-            flat.calibration_gaps(truth, shares), lambda means: np.abs(means).sum(axis=1)
-        )
+        known = labels[:, i] >= 0
+        for name, measure in _of_level(labels[known, i], answers[known, i], probabilities[i][known]).items():
+            found[f"{name}.{level}"] = _over(known, measure)
+    full = labels[:, 0] >= 0
+    along = _along_the_tree(tree, labels[full], answers[full], leaf_scores[full])
+    found |= {name: _over(full, measure) for name, measure in along.items()}
+    found["tree_inconsistency"] = _mean((answers != tree.ancestors[:, answers[:, 0]].T).any(axis=1))
+    return found
+
+
+def _of_level(truth: Array, answers: Array, shares: Array) -> dict[str, Measure]:
+    best = flat.ranked(shares, min(5, shares.shape[1]))
+    return {
+        "accuracy": _mean(answers == truth),
+        "top5": _mean((best == truth[:, None]).any(axis=1)),
+        "loss": _mean(-np.log(np.maximum(shares[np.arange(len(truth)), truth], flat.SMALLEST))),
+        "calibration_error": Measure(flat.calibration_gaps(truth, shares), lambda means: np.abs(means).sum(axis=1)),
+    }
+
+
+def _along_the_tree(tree: LabelTree, labels: Array, answers: Array, leaf_scores: Array) -> dict[str, Measure]:
     severity = hierarchical.severities(tree.heights, labels[:, 0], answers[:, 0])
-    for height in range(len(tree.levels) + 1):
-        found[f"severity_{height}"] = _mean(severity == height)
+    found = {f"severity_{height}": _mean(severity == height) for height in range(len(tree.levels) + 1)}
     found["mistake_severity"] = Measure(
         np.stack([severity, severity > 0], axis=1).astype(np.float64),
         lambda means: np.where(means[:, 1] > 0, means[:, 0] / np.maximum(means[:, 1], 1 / len(labels)), 0.0),
@@ -93,12 +110,30 @@ def measures(
     for k in (k for k in HD_KS if k <= tree.num_leaves):
         found[f"hd.{k}"] = _mean(tree.heights[labels[:, :1], flat.ranked(leaf_scores, k)].mean(axis=1))
     found["full_path_accuracy"] = _mean((labels == answers).all(axis=1))
-    found["tree_inconsistency"] = _mean((answers != tree.ancestors[:, answers[:, 0]].T).any(axis=1))
     return found
 
 
 def _mean(per_image: Array) -> Measure:
     return Measure(per_image.astype(np.float64)[:, None], lambda means: means[:, 0])
+
+
+def _over(known: Array, measure: Measure) -> Measure:
+    """A measure of the known images alone, told by means over all: those divided by the share that is known.
+
+    Shapes: known: (N,) bool; measure.columns: (M, C), of the M known ones; returns N rows. NaN for a resample
+        that holds no known image.
+    """
+    if known.all():
+        return measure
+    columns = np.zeros((len(known), measure.columns.shape[1] + 1))
+    columns[known, :-1], columns[:, -1] = measure.columns, known
+
+    def value(means: Array) -> Array:
+        share = means[:, -1]
+        of_known = measure.value(means[:, :-1] / np.maximum(share, 1 / len(known))[:, None])
+        return np.where(share > 0, of_known, np.nan)
+
+    return Measure(columns, value)
 
 
 def paired_differences(
@@ -113,7 +148,8 @@ def paired_differences(
 
     Conventions: N images are drawn with replacement num_resamples times, the same ones for both (that is what makes
         it paired); the interval runs between the percentiles (1 -+ confidence) / 2 of the resampled differences. It
-        speaks of these two trained networks on other images like these, not of training them again.
+        speaks of these two trained networks on other images like these, not of training them again. A resample
+        without one known image of a level says nothing of that level, and is left out there.
     Raises: UserError: the two do not measure the same things on equally many images.
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, sections 8.3 and 13.3 (percentile interval).
     """
@@ -131,7 +167,7 @@ def paired_differences(
         one, two = (_values(side, shares @ table) for side, table in zip((first, second), columns, strict=True))
         resampled.append(two - one)
     tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(np.concatenate(resampled), [tail, 100 - tail], axis=0)
+    low, high = np.nanpercentile(np.concatenate(resampled), [tail, 100 - tail], axis=0)
     return [
         Difference(name, float(a), float(b), float(b - a), float(lowest), float(highest))
         for name, a, b, lowest, highest in zip(first, points[0][0], points[1][0], low, high, strict=True)
