@@ -1,5 +1,6 @@
 """The user with a folder of images: check it, train on it, meet every mistake as one sentence."""
 
+import errno
 import json
 import os
 import subprocess
@@ -147,15 +148,37 @@ def test_a_head_cannot_be_called_like_a_word_of_torch(tmp_path: Path, refused: R
     assert "a level cannot be called 'type'" in refused("--data", "pets.csv")
 
 
-def test_a_read_only_folder_is_read_and_a_read_only_cache_is_named(work: Path, tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write anywhere")
-    (work / "photos").chmod(0o555)
+def test_a_read_only_folder_is_read_and_left_as_it_is(work: Path) -> None:
+    """Root may write anywhere: so what is in the folders, and when they changed, is looked at as well."""
+    folders = [path for path in (work / "photos").rglob("*") if path.is_dir()]
+
+    def state() -> list[tuple[int, list[str]]]:
+        return [(folder.stat().st_mtime_ns, sorted(os.listdir(folder))) for folder in folders]
+
+    before = state()
+    for folder in folders:
+        folder.chmod(0o555)
     try:
-        assert command("data", "check", "photos", folder=work).returncode == 0
+        assert command("data", "check", "photos", "data.image_px=32", folder=work).returncode == 0
     finally:
-        (work / "photos").chmod(0o755)
-    tmp_path.chmod(0o555)
-    said = command("data", "check", "photos", f"data.cache={tmp_path / 'new'}", folder=work)
-    tmp_path.chmod(0o755)
-    assert (said.returncode, "data.cache=FOLDER" in said.stderr) == (2, True)
+        for folder in folders:
+            folder.chmod(0o755)
+    assert state() == before
+
+
+def no_permission(path: os.PathLike[str] | str, *rest: object, **more: object) -> None:
+    """What the system says to anybody but root."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+
+
+def test_a_cache_or_a_folder_without_permission_is_named(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        paint(tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.png", (50 * number, 2, 3), number)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "mkdir", no_permission)
+        said = refused("--data", "photos", "data.cache=new")
+    assert "decoded images cannot be kept in new (Permission denied); name a folder for them: data.cache=" in said
+    monkeypatch.setattr(os, "listdir", no_permission)
+    assert "photos: Permission denied" in refused("--data", "photos")
