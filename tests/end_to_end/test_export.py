@@ -136,7 +136,8 @@ sys.exit("torch" in sys.modules)
 
 
 def test_the_place_of_the_data_stays_at_home(tmp_path: Path) -> None:
-    model = model_of({"data.root": "/home/somebody/photos", **SETTINGS["pool"]})
+    places = {"data.root": "/home/somebody/photos", "data.cache": "/home/somebody/cache"}
+    model = model_of({**places, **SETTINGS["pool"]})
     for kind in ("onnx", "safetensors"):
         assert b"somebody" not in exported(model, tmp_path, kind).read_bytes()
 

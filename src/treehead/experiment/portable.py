@@ -38,7 +38,7 @@ def export_model(model: Model, path: Path, *, kind: Kind, metrics: dict[str, Any
     """Write a model as one file, whole or not at all.
 
     Conventions: weights are float32 and the answers those of the run. `metrics` go into the metadata, without the
-        confusion matrices; the place of the data set on this machine does not.
+        confusion matrices; the places of the data set and of its cache on this machine do not.
     Raises: UserError: the file is there already and may not be replaced, or the extra `onnx` is missing;
         RunError: it cannot be written.
     """
@@ -61,8 +61,7 @@ def export_model(model: Model, path: Path, *, kind: Kind, metrics: dict[str, Any
 
 
 def _about(model: Model, metrics: dict[str, Any]) -> dict[str, str]:
-    root = model.config.data.root
-    config = changed(model.config, {"data.root": None}) if root else model.config
+    config = changed(model.config, {"data.root": None, "data.cache": None})
     kept = {name: value for name, value in metrics.items() if name != "confusion"}
     return {
         "treehead": version("treehead"),
