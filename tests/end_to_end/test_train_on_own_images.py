@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,6 +66,8 @@ def test_check_says_what_is_there_and_what_training_will_do(work: Path) -> None:
         or "! fewer than 10 training images (2): cold, warm" in lines
     )
     assert "a training gives every level a head: class (3), group (2)" in lines
+    pack = r"it finds the images decoded in .*/cache/treehead/pictures/.* \(0\.2 MB\)"
+    assert any(re.fullmatch(pack, line) for line in lines)
     assert "it trains on 60 images at 32 x 32 pixels" in lines
     assert "5 images are known only part of the way down: the heads below ignore them" in lines
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -215,7 +216,8 @@ def test_a_chosen_column_that_is_not_there(tmp_path: Path) -> None:
 
 
 def packed(files: Sequence[Path], cache: Path, said: list[str], image_px: int = 32) -> packing.Pack:
-    return pack(files, image_px=image_px, cache=cache, say=said.append, report=lambda done, total: None)
+    source = files[0].parent
+    return pack(files, source=source, image_px=image_px, cache=cache, say=said.append, report=lambda done, total: None)
 
 
 def test_images_are_decoded_once(photos: Path, tmp_path: Path) -> None:
@@ -271,9 +273,36 @@ def test_a_broken_off_decoding_leaves_nothing(photos: Path, tmp_path: Path) -> N
     def stop(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
+    choices = {"source": photos, "cache": tmp_path / "cache"}
     with pytest.raises(KeyboardInterrupt):
-        pack(sorted(photos.iterdir()), image_px=32, cache=tmp_path / "cache", say=lambda words: None, report=stop)
+        pack(sorted(photos.iterdir()), image_px=32, say=lambda words: None, report=stop, **choices)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_pack_takes_the_place_of_what_its_folder_held_before(photos: Path, tmp_path: Path) -> None:
+    cache, said = tmp_path / "cache", []
+    draw(photos, 2)
+    draw(tmp_path / "others", 1)
+    old = packed(sorted(photos.iterdir()), cache, said)
+    before = np.array(old.pixels)
+    kept = [packed([tmp_path / "others" / "0.png"], cache, said), packed(sorted(photos.iterdir()), cache, said, 48)]
+    draw(photos, 1, first=2)
+    new = packed(sorted(photos.iterdir()), cache, said)
+    assert set(cache.iterdir()) == {new.place, *(pack.place for pack in kept)}
+    np.testing.assert_array_equal(old.pixels, before)  # whoever has it mapped may go on
+
+
+def test_what_a_killed_decoding_left_is_removed_a_day_later(photos: Path, tmp_path: Path) -> None:
+    draw(photos, 1)
+    for name, age in ((".packing-old", 2 * packing.FORGOTTEN_SECONDS), (".packing-new", 0)):
+        left = tmp_path / "cache" / name
+        left.mkdir(parents=True)
+        (left / "pixels.u8").write_bytes(b"half")
+        written = time.time() - age
+        os.utime(left / "pixels.u8", (written, written))
+        os.utime(left, (written, written))
+    made = packed([photos / "0.png"], tmp_path / "cache", [])
+    assert set((tmp_path / "cache").iterdir()) == {made.place, tmp_path / "cache" / ".packing-new"}
 
 
 def test_a_damaged_pack_is_made_again(photos: Path, tmp_path: Path) -> None:

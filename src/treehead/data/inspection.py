@@ -101,6 +101,7 @@ def _plan(own: OwnImages, config: DataConfig) -> Iterator[str]:
     tree, sizes = own.tree, {part: len(places) for part, places in own.parts.items()}
     heads = ", ".join(f"{level} ({size})" for level, size in zip(tree.levels, tree.sizes, strict=True))
     yield f"a training gives every level a head: {heads}"
+    yield f"it finds the images decoded in {own.pack.place} ({own.pack.pixels.nbytes / 1e6:,.1f} MB)"
     try:
         refuse_unreadable(own, config.unreadable_share, say=lambda words: None)
         refuse_unusable(own)

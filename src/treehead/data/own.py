@@ -73,7 +73,7 @@ def examine(
     listing = listing_of(config)
     tree, labels = listing.tree_and_labels()
     paths = [file.path for file in listing.files]
-    packed = pack(paths, image_px=config.image_px, cache=cache, say=say, report=report)
+    packed = pack(paths, source=listing.root, image_px=config.image_px, cache=cache, say=say, report=report)
     files, labels = tuple(listing.files[row] for row in packed.rows), labels[packed.rows]
     parts = divide(files, labels, packed.digests, test_share=config.test_share)
     return OwnImages(listing, tree, packed, files, labels, parts)
