@@ -1,10 +1,12 @@
 """Both engines on the same network and batch, in float32 on the CPU: who trains faster, in how much memory.
 
     python benchmarks/engines.py [--batch 256] [--threads 2] [--steps 4] [--rounds 5] [--optimizer adam|sgd|muon]
+    NUMBA_DISABLE_JIT=1 python benchmarks/engines.py --only scratch --steps 1 --rounds 3
 
 A step is all of it: gather, crop and flip, forward, losses, backward, optimizer. PyTorch runs twice, with images as
 NCHW and as channels-last, and counts with the faster. Rounds alternate in one process, so that all see the same
-machine; figures are medians. Peak memory is that of a process of its own which takes two steps.
+machine; figures are medians. Peak memory is that of a process of its own which takes two steps. The second line takes
+the scratch engine without Numba, which is slow: alone, and for few steps.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from treehead.data.augment import draw_epoch_plan
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.scratch.engine import ScratchEngine
+from treehead.engines.scratch.twins import COMPILED
 from treehead.engines.weights import initial_weights
 from treehead.experiment.environment import peak_memory_bytes
 from treehead.hierarchy.cifar100 import cifar100_tree
@@ -87,6 +90,7 @@ def main() -> None:
     arguments.add_argument("--steps", type=int, default=4)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--optimizer", choices=("adam", "sgd", "muon"), default="adam")
+    arguments.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="rows to measure (all of them)")
     arguments.add_argument("--alone", choices=NAMES, help=argparse.SUPPRESS)
     asked = arguments.parse_args()
     optimizer = changed(RunConfig(), {"optimizer.kind": asked.optimizer}).optimizer
@@ -98,17 +102,18 @@ def main() -> None:
         made(asked.alone)(2)
         print(peak_memory_bytes())
         return
-    memory = {
-        name: peak_memory(name, sys.argv[1:]) / 1e9 for name in NAMES
-    }  # first: a child inherits its parent's peak
-    takers = {name: made(name) for name in NAMES}
+    # first: a child inherits its parent's peak
+    memory = {name: peak_memory(name, sys.argv[1:]) / 1e9 for name in asked.only}
+    takers = {name: made(name) for name in asked.only}
     for take in takers.values():
         take(2)  # the first steps compile and allocate
-    taken = {name: [] for name in NAMES}
+    taken = {name: [] for name in asked.only}
     for _ in range(asked.rounds):
         for name, take in takers.items():
             taken[name].append(take(asked.steps))
-    print(f"float32, batch {asked.batch}, {asked.threads} threads, {asked.optimizer}, torch {torch.__version__}")
+    hand = "compiled by Numba" if COMPILED else "plain NumPy"
+    print(f"float32, batch {asked.batch}, {asked.threads} threads, {asked.optimizer}")
+    print(f"scratch: {hand}; torch {torch.__version__}")
     print(f"{'':<22} images/s   (slowest to fastest)   processor ms/image   peak memory")
     speed = {}
     for name, pairs in taken.items():
@@ -117,7 +122,9 @@ def main() -> None:
         processor = 1000 * statistics.median(busy for _, busy in pairs)
         spread = f"({walls[0]:.1f} to {walls[-1]:.1f})"
         print(f"{name:<22} {speed[name]:8.1f}   {spread:<22}{processor:18.2f}{memory[name]:11.2f} GB")
-    print(f"ratio                  {speed['scratch'] / max(speed[name] for name in NAMES[1:]):8.2f}")
+    theirs = [value for name, value in speed.items() if name != "scratch"]
+    if theirs and "scratch" in speed:
+        print(f"ratio                  {speed['scratch'] / max(theirs):8.2f}")
 
 
 if __name__ == "__main__":

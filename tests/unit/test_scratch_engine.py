@@ -67,7 +67,9 @@ def test_what_it_lacks_is_refused(choice: dict[str, str], said: str) -> None:
 
 def test_a_layer_it_lacks_is_refused() -> None:
     bare = NetSpec((3, 8, 8), (("odd", Residual((("conv", Conv2d(3, 3)),))),), (("fine", Linear(3, 2)),))
-    with pytest.raises(UserError, match=r"engine.kind = 'scratch' has no layer for odd, Residual\("):
+    with pytest.raises(
+        UserError, match=r"has no layer for odd, a residual sum that no norm ends; use engine.kind=pytorch"
+    ):
         Network(bare)
 
 

@@ -5,15 +5,16 @@ import platform
 import resource
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from treehead.engines.cores import usable_cores
 from treehead.runfiles import FORMAT
 
-PACKAGES = ("torch", "numpy", "safetensors", "pillow")
+PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # those that are installed are told
 
 
 def describe_environment() -> dict[str, Any]:
@@ -31,7 +32,7 @@ def describe_environment() -> dict[str, Any]:
             "accelerator": None,
             "system": f"{platform.system()} {platform.machine()}",
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **_versions()},
         "engine": None,
         "device": None,
         "precision": None,
@@ -49,6 +50,15 @@ def peak_memory_bytes() -> int:
     """The most memory this process ever held at once."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes
+
+
+def _versions() -> dict[str, str]:
+    """The version of each of PACKAGES that is installed."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _processor() -> str:

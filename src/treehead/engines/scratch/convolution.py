@@ -18,10 +18,16 @@ class Conv2d:
 
         y[n,p,q,k] = sum_rsc x[n, p*stride + r - padding, q*stride + s - padding, c] * weight[k,c,r,s]
 
+    With the patch of every output pixel as a row of cols (NPQ, RSC), and weight as a matrix (RSC, K):
+
+        y = cols @ weight
+        dweight = cols.T @ dy;  dcols = dy @ weight.T;  dx = dcols, summed back where the patches came from
+
     Shapes: x: (N, H, W, C); y: (N, P, Q, K), P = (H + 2*padding - R) // stride + 1; weight: (K, C, R, S), R = S odd.
     Conventions: no bias, padding = R // 2; the kernel is not flipped (as torch.nn.Conv2d). A few images are unrolled
         at a time, and again in backward, which costs less than to keep R*S copies of x. With `first`, nobody
         asks for dx: backward returns an empty array.
+    Source: Chellapilla, Puri & Simard 2006, "High performance convolutional neural networks for document processing".
     """
 
     def __init__(

@@ -6,9 +6,12 @@ from treehead.types import Array
 
 
 class Dropout(Plain):
-    """Drop a share of the features while training and scale the others up; else pass all: y = x * scale.
+    """Drop a share of the features while training and scale the others up; else pass all.
 
-    Shapes: x, y: (N, F). Conventions: `dropout_scale` of the mode's seed decides; see there.
+        y = x * scale;  dx = dy * scale          scale: 0, or 1 / (1 - rate)
+
+    Shapes: x, y, scale: (N, F). Conventions: `dropout_scale` of the mode's seed decides; see there.
+    Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 
     def __init__(self, rate: float) -> None:

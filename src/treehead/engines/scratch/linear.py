@@ -7,9 +7,13 @@ from treehead.types import Array
 
 
 class Linear:
-    """y = x @ weight.T + bias
+    """A weighted sum of the features for every output.
+
+        y = x @ weight.T + bias
+        dx = dy @ weight;  dweight = dy.T @ x;  dbias = sum_n dy[n]
 
     Shapes: x: (N, in_features); y: (N, out_features); weight: (out_features, in_features); bias: (out_features,).
+    Source: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors".
     """
 
     def __init__(self, in_features: int, out_features: int, *, dtype: type[np.floating] = np.float32) -> None:

@@ -85,4 +85,5 @@ def _layer(name: str, layer: spec.Layer, slope: float, dtype: type[np.floating],
         case spec.Residual(body) if isinstance(body[-1][1], spec.BatchNorm2d):
             norm = BatchNorm2d(body[-1][1].num_channels, slope=slope, dtype=dtype)
             return Residual(list(_layers(body[:-1], dtype)), (body[-1][0], norm))
-    raise UserError(f"engine.kind = 'scratch' has no layer for {name}, {layer}; use engine.kind=pytorch")
+    what = "a residual sum that no norm ends" if isinstance(layer, spec.Residual) else str(layer)
+    raise UserError(f"engine.kind = 'scratch' has no layer for {name}, {what}; use engine.kind=pytorch")

@@ -19,7 +19,13 @@ class BatchNorm2d:
     """Normalise each channel over the batch and the image plane, then activate.
 
         x_hat = (x - mean) / sqrt(var + eps)
-        y = act(weight * x_hat + bias + addend)          act(z) = z if z > 0 else slope * z
+        z = weight * x_hat + bias + addend
+        y = act(z)                                       act(z) = z if z > 0 else slope * z
+
+    Backward, with mean and var as functions of x, and means over the M values of a channel:
+
+        dz = dy * act'(z);  daddend = dz;  dbias = sum dz;  dweight = sum dz * x_hat
+        dx = weight / sqrt(var + eps) * (dz - mean(dz) - x_hat * mean(dz * x_hat))
 
     Shapes:
         x, y, addend: (N, H, W, C); y has the dtype of x.
@@ -142,7 +148,10 @@ def scale_shift_activate(x: Array, scale: Array, shift: Array, addend: Array | N
 
 @compiled_in("norm")
 def gradient_sums(x: Array, y: Array, dy: Array, mean: Array, inv_std: Array, slope: float) -> Array:
-    """Sums of dz and of dz * x_hat, with dz = dy * act'. Shapes: as above; returns (2, C) float64."""
+    """Sums of dz and of dz * x_hat, with dz = dy * act'; y > 0 exactly where z > 0, so z need not be kept.
+
+    Shapes: x, y, dy: (N, H, W, C); mean, inv_std: (C,); returns (2, C) float64.
+    """
     dz = np.where(y > 0, dy, slope * dy)
     x_hat = (x - mean) * inv_std
     channels = x.shape[-1]

@@ -14,6 +14,7 @@ class MaxPool2d(Plain):
     """Largest of each kernel_size x kernel_size window, windows side by side; a remainder at the edge is cut.
 
         y[n,p,q,c] = max_rs x[n, p*kernel_size + r, q*kernel_size + s, c]
+        dx = dy where the largest was, 0 elsewhere
 
     Shapes: x: (N, H, W, C); y: (N, H // kernel_size, W // kernel_size, C).
     Conventions: of equal values the first in reading order is it, alone (as PyTorch).
@@ -69,7 +70,13 @@ def spread_to_largest(dy: Array, place: Array, size: int, dx: Array) -> None:
 
 
 class GlobalAvgPool(Plain):
-    """Mean over the image plane. Shapes: x: (N, H, W, C); y: (N, C)."""
+    """Mean over the image plane.
+
+        y[n,c] = mean_hw x[n,h,w,c];  dx[n,h,w,c] = dy[n,c] / (H * W)
+
+    Shapes: x: (N, H, W, C); y: (N, C).
+    Source: Lin, Chen & Yan 2014, arXiv:1312.4400, section 3.2.
+    """
 
     def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
         _, height, width, _ = x.shape

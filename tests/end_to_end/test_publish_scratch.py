@@ -1,0 +1,106 @@
+"""Publishing the run that proves the scratch engine: a page that says what the files of both runs say."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import treehead
+from conftest import make_run_folder
+from treehead.config import write_config
+from treehead.recipes import recipe
+from treehead.runfiles import RunFolder, write_json, write_text
+from treehead.types import UserError
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+
+
+@pytest.fixture(scope="module")
+def publisher() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("publish_scratch", RESULTS / "publish_scratch.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_of(engine: str, path: Path, *, finished: bool = True, **changes: object) -> Path:
+    """A made-up run of an engine."""
+    folder = RunFolder(
+        make_run_folder(path, seed=len(changes) + (engine == "scratch"), images=480, samples=False, finished=finished)
+    )
+    config = treehead.changed(recipe("shapes"), {"name": path.name, "engine.kind": engine} | changes)
+    write_text(folder.config, write_config(config))
+    precision = "float32" if engine == "scratch" else "bfloat16"
+    write_json(folder.environment, folder.read_json(folder.environment) | {"engine": engine, "precision": precision})
+    return path
+
+
+def table(page: str) -> list[dict[str, str]]:
+    """The rows of a page's table, cells by their column's name."""
+    head, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in page.splitlines() if line[:1] == "|")
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def assert_told_by_the_files(page: str, runs: dict[str, Path]) -> None:
+    """Every cell of the table, worked out again from the files of its run."""
+    rows = table(page)
+    assert [row["engine"] for row in rows] == list(runs)
+    for row, root in zip(rows, runs.values(), strict=True):
+        metrics, environment = (json.loads((root / name).read_text()) for name in ("metrics.json", "environment.json"))
+        history: list[dict[str, Any]] = [json.loads(line) for line in (root / "history.jsonl").read_text().splitlines()]
+        assert (row["engine"], row["precision"]) == (environment["engine"], environment["precision"])
+        for level in metrics["levels"]:
+            assert float(row[level].removesuffix(" %")) == pytest.approx(100 * metrics["accuracy"][level], abs=0.0051)
+        counts = next(cell for name, cell in row.items() if name.startswith("images by severity"))
+        assert [int(count.replace(",", "")) for count in counts.split(" / ")] == metrics["severity_counts"]
+        seconds = float(row["training, s"].replace(",", ""))
+        assert seconds == pytest.approx(environment["seconds"], abs=0.6)
+        slowest, *_, fastest = sorted(epoch["images_per_second"] for epoch in history)
+        assert slowest - 0.5 <= float(row["images a second"]) <= fastest + 0.5
+        trained = sum(epoch["images_per_second"] * epoch["seconds"] for epoch in history)
+        assert float(row["images a second"]) * seconds == pytest.approx(trained, rel=0.01)
+        memory = float(row["peak memory"].removesuffix(" GB"))
+        assert memory == pytest.approx(environment["peak_memory_bytes"] / 1e9, abs=0.0051)
+
+
+def test_a_finished_run_is_published(publisher: ModuleType, tmp_path: Path) -> None:
+    ours, theirs = run_of("scratch", tmp_path / "mine"), run_of("pytorch", tmp_path / "theirs")
+    results = tmp_path / "results" / "scratch"
+    for root in (ours, theirs):  # a made-up run's seconds are not those of its epochs
+        folder = RunFolder(root)
+        seconds = sum(record["seconds"] for record in folder.read_history())
+        write_json(folder.environment, folder.read_json(folder.environment) | {"seconds": seconds})
+    page = publisher.publish(ours, results, theirs)
+    assert sorted(path.name for path in results.iterdir()) == sorted((*publisher.PUBLISHED, "README.md", "curves.png"))
+    assert_told_by_the_files(page.read_text(), {"scratch": results, "pytorch": theirs})
+    assert "[other one](../../theirs)" in page.read_text()
+    before = page.read_text()
+    publisher.publish(results, results, theirs)  # drawn again from its own files
+    assert page.read_text() == before
+
+
+def test_what_is_no_pair_is_refused(publisher: ModuleType, tmp_path: Path) -> None:
+    theirs = run_of("pytorch", tmp_path / "theirs")
+    for ours, said in (
+        (run_of("pytorch", tmp_path / "a"), "a was trained by engine.kind=pytorch, not scratch"),
+        (run_of("scratch", tmp_path / "b", seed=3), "differ in seed: 3 and 0"),
+        (run_of("scratch", tmp_path / "c", finished=False), "c is not finished; treehead resume"),
+    ):
+        with pytest.raises(UserError, match=said):
+            publisher.publish(ours, tmp_path / "results", theirs)
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_published_page_is_told_by_its_files(publisher: ModuleType) -> None:
+    ours, theirs = RESULTS / "scratch", RESULTS / "cifar100"
+    if not ours.exists():
+        pytest.skip("no run of the scratch engine is published yet")
+    page = (ours / "README.md").read_text()
+    assert page == publisher.page(ours, theirs)
+    assert_told_by_the_files(page, {"scratch": ours, "pytorch": theirs})
+    assert (ours / "curves.png").stat().st_size > 10_000
