@@ -75,6 +75,14 @@ def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results, with those above it. Raises: UserError: it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"no folder can be made at {path} ({error.strerror}); name another with --out") from None
+
+
 def free_folder(parent: Path, name: str) -> Path:
     """parent/name, or parent/name-2, -3, ... where that is taken."""
     number, folder = 1, parent / name

@@ -242,6 +242,16 @@ def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
     assert "holds a run already" in result.stderr
 
 
+@pytest.mark.parametrize("words", [("train", "shapes"), ("study", "shapes")])
+def test_a_file_in_the_folders_place_is_named(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    result = command(*words, *QUICK, "--out", "taken/run", folder=tmp_path)
+    assert result.returncode == 2
+    assert "treehead: no folder can be made at taken/run" in result.stderr
+    assert "(Not a directory); name another with --out" in result.stderr
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     result = subprocess.run(

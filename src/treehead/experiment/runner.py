@@ -16,7 +16,7 @@ from treehead.experiment.environment import describe_environment, now, peak_memo
 from treehead.experiment.evaluation import evaluate_model
 from treehead.experiment.model import Model, build_engine, load_model, save_model
 from treehead.experiment.objective import objective_of, weights_of_levels
-from treehead.runfiles import RunFolder, write_json, write_text
+from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates, level_weights
@@ -47,13 +47,14 @@ class Run:
 def start(config: RunConfig, root: Path, *, load: Loader, watcher: Watcher) -> Run:
     """Train a new run in the folder `root` to its end and evaluate it.
 
-    Raises: UserError: the folder holds a run already, or the config fits neither data nor machine;
+    Raises: UserError: the folder holds a run already or cannot be made, or the config fits neither data nor machine;
         RunError: the training failed.
     """
     folder = RunFolder(root)
     if folder.environment.exists():
         raise UserError(f"{root} holds a run already; go on with `treehead resume {root}` or name another folder")
     setup = _set_up(config, load)  # before anything is written: a mistake leaves no half-made folder
+    make_folder(root)
     write_text(folder.config, write_config(config))
     write_json(folder.tree, setup.model.tree.to_json())
     write_json(folder.network, network_json(setup.model.spec))

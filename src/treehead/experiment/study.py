@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from treehead.config import RunConfig, read_config, write_config
 from treehead.experiment.grid import Cell, Study, write_study
-from treehead.runfiles import StudyFolder, write_json, write_text
+from treehead.runfiles import StudyFolder, make_folder, write_json, write_text
 from treehead.types import UserError
 
 State = Literal["finished", "running", "stopped", "failed", "waiting"]
@@ -170,7 +170,7 @@ def _deciding(config: RunConfig) -> dict[str, object]:
 @contextmanager
 def _alone(folder: StudyFolder) -> Iterator[int]:
     """Hold the folder's lock. The runs inherit it, so it is free only once the last of them has ended."""
-    folder.runs.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.runs)
     with folder.lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
