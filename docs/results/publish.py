@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from treehead.experiment.model import load_model, save_model
 from treehead.report import write_report
@@ -85,6 +86,8 @@ def section(results: Path) -> str:
         f"{100 * metrics['full_path_accuracy']:.2f} %; the heads contradict the tree on "
         f"{100 * metrics['tree_inconsistency']:.2f} % of the images.",
         "",
+        back_off(metrics["back_off"]),
+        "",
         f"![Loss and accuracy of every head]({where}/figures/curves.png)",
         "",
         f"![Confusion of superclasses]({where}/figures/confusion_superclass.png)",
@@ -97,6 +100,17 @@ def section(results: Path) -> str:
         f"files, and `python docs/results/publish.py RUN` wrote this section.",
     ]
     return "\n".join(lines)
+
+
+def back_off(told: dict[str, Any], asked: float = 0.8) -> str:
+    """What comes of answering only as deep as the network is `asked` to be sure."""
+    place = told["threshold"].index(asked)
+    deep = ", ".join(f"{100 * shares[place]:.1f} % at the level {level}" for level, shares in told["answered"].items())
+    silent, wrong, always = (100 * part for part in (1 - told["coverage"][place], told["risk"][place], told["risk"][0]))
+    return (
+        f"Asked to be {100 * asked:.0f} % sure, it answers {deep}, and {silent:.1f} % not at all; {wrong:.1f} % of those "
+        f"answers are wrong, where {always:.1f} % are if it must always name a leaf."
+    )
 
 
 def _cores(number: int) -> str:
