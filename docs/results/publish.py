@@ -108,8 +108,8 @@ def back_off(told: dict[str, Any], asked: float = 0.8) -> str:
     deep = ", ".join(f"{100 * shares[place]:.1f} % at the level {level}" for level, shares in told["answered"].items())
     silent, wrong, always = (100 * part for part in (1 - told["coverage"][place], told["risk"][place], told["risk"][0]))
     return (
-        f"Asked to be {100 * asked:.0f} % sure, it answers {deep}, and {silent:.1f} % not at all; {wrong:.1f} % of those "
-        f"answers are wrong, where {always:.1f} % are if it must always name a leaf."
+        f"Asked to be {100 * asked:.0f} % sure, it answers {deep}, and {silent:.1f} % not at all; {wrong:.1f} % of "
+        f"those answers are wrong, where {always:.1f} % are if it must always name a leaf."
     )
 
 
