@@ -6,6 +6,7 @@ Axes: N images, B batch, L levels, K classes of a level, S steps.
 from dataclasses import dataclass
 from typing import Protocol
 
+from treehead.config import EngineConfig
 from treehead.data.augment import EpochPlan
 from treehead.types import Array, Weights
 
@@ -32,6 +33,10 @@ class Engine(Protocol):
 
     @property
     def precision(self) -> str: ...
+
+    @staticmethod
+    def check(config: EngineConfig) -> None:
+        """Raises: UserError: a device or precision that the engine lacks, here or altogether; it costs no time."""
 
     def load_images(self, pixels: Array, labels: Array) -> None:
         """Keep the training images. Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64.

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from treehead.config import RunConfig, changed, read_config
+from treehead.config import EngineConfig, RunConfig, changed, read_config
 from treehead.engines.api import Engine
 from treehead.engines.objective import Objective
 from treehead.experiment.calibration import read_calibration
@@ -14,6 +15,10 @@ from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
 from treehead.train.checkpoint import load_weights, save_weights
 from treehead.types import Array, UserError, Weights
+
+if TYPE_CHECKING:
+    from treehead.engines.pytorch.engine import PyTorchEngine
+    from treehead.engines.scratch.engine import ScratchEngine
 
 MEAN, STD = "input.mean", "input.std"
 """Names under which the statistics of the training pixels travel with the weights."""
@@ -57,17 +62,20 @@ def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -
     return Model(config, tree, spec, weights, mean, std, read_calibration(folder, tree.levels).temperatures)
 
 
+def engine_kind(config: EngineConfig) -> "type[ScratchEngine | PyTorchEngine]":
+    """The engine that is asked for. torch or Numba is imported here and not before."""
+    if config.kind == "scratch":
+        from treehead.engines.scratch.engine import ScratchEngine
+
+        return ScratchEngine
+    from treehead.engines.pytorch.engine import PyTorchEngine
+
+    return PyTorchEngine
+
+
 def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:
-    """The engine its config asks for, holding this network; with an objective it can train.
-
-    torch or Numba is imported here and not before.
-    """
-    if model.config.engine.kind == "scratch":
-        from treehead.engines.scratch.engine import ScratchEngine as EngineKind
-    else:
-        from treehead.engines.pytorch.engine import PyTorchEngine as EngineKind
-
-    return EngineKind(
+    """The engine its config asks for, holding this network; with an objective it can train."""
+    return engine_kind(model.config.engine)(
         model.spec,
         model.weights,
         mean=model.mean,

@@ -14,7 +14,7 @@ from treehead.engines.objective import Objective
 from treehead.engines.weights import initial_weights
 from treehead.experiment.environment import describe_environment, now, peak_memory_bytes
 from treehead.experiment.evaluation import evaluate_model
-from treehead.experiment.model import Model, build_engine, load_model, save_model
+from treehead.experiment.model import Model, build_engine, engine_kind, load_model, save_model
 from treehead.experiment.objective import objective_of, weights_of_levels
 from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
@@ -83,6 +83,7 @@ class _Setup:
 def _set_up(config: RunConfig, load: Loader) -> _Setup:
     if config.output.tensorboard:
         require_tensorboard()
+    engine_kind(config.engine).check(config.engine)  # before the data is read, which may take long
     dataset = load(config.data)
     splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
     spec = spec_of(config, dataset)

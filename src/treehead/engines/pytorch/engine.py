@@ -56,6 +56,11 @@ class PyTorchEngine:
             self._level_weights = objective.level_weights
             self.optimizer = Optimizers(self.network, optimizer)
 
+    @staticmethod
+    def check(config: EngineConfig) -> None:
+        """See `Engine.check`."""
+        choose_device(config.device)
+
     @property
     def device(self) -> str:
         return self._device.type

@@ -42,11 +42,7 @@ class ScratchEngine:
         optimizer: Optimizer | None = None,
         config: EngineConfig,
     ) -> None:
-        for key, has in (("device", "cpu"), ("precision", "float32")):
-            if (wanted := getattr(config, key)) not in ("auto", has):
-                raise UserError(
-                    f"engine.{key} = {wanted!r}: the scratch engine has {has} alone; use engine.kind=pytorch"
-                )
+        self.check(config)
         self.network = Network(spec)
         self._work = Workspace(config.threads or usable_cores(), reuse=True)
         self.load_weights(weights)
@@ -54,6 +50,15 @@ class ScratchEngine:
         if objective is not None and optimizer is not None:
             self._objective = objective
             self.optimizer = optimizer_of(self.network.params(), optimizer, self._work)
+
+    @staticmethod
+    def check(config: EngineConfig) -> None:
+        """See `Engine.check`."""
+        for key, has in (("device", "cpu"), ("precision", "float32")):
+            if (wanted := getattr(config, key)) not in ("auto", has):
+                raise UserError(
+                    f"engine.{key} = {wanted!r}: the scratch engine has {has} alone; use engine.kind=pytorch"
+                )
 
     @property
     def device(self) -> str:
