@@ -34,7 +34,7 @@ def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False)
     finished = [cell["name"] for cell in summary["cells"] if cell["figures"]]
     waiting = [cell["name"] for cell in summary["cells"] if not cell["figures"]]
     if waiting and not (partial and finished):
-        raise UserError(f"{waiting[0]} is not finished, nor are {len(waiting) - 1} more; treehead study {root}")
+        raise UserError(f"of {root}, {', '.join(waiting)} is not finished; treehead study {root} goes on")
     source, results = StudyFolder(root), StudyFolder(repository / "docs" / "results" / summary["name"])
     shutil.rmtree(results.root, ignore_errors=True)
     for name in finished:

@@ -32,7 +32,7 @@ def test_a_finished_study_is_published(publisher: ModuleType, tmp_path: Path) ->
     root = make_study(tmp_path / "study", finished=9)
     begin, end = publisher.markers("shapes")
     write_text(tmp_path / "README.md", f"before {begin} old {end} after")
-    with pytest.raises(UserError, match=r"adam-relu-seed1-no-norm is not finished, nor are 2 more"):
+    with pytest.raises(UserError, match=r"of .*, adam-relu-seed1-no-norm, .* is not finished; treehead study"):
         publisher.publish(root, tmp_path)
     for number, cell in enumerate(cells(shapes())[9:]):
         place = StudyFolder(root).run(cell.name)

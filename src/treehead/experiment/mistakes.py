@@ -21,7 +21,8 @@ PLAIN = "independent"
 def mistake_rows(runs: Sequence[tuple[Cell, Metrics]]) -> list[dict[str, Any]]:
     """A row per place in the grid and decoder, in the order of the cells.
 
-        at, extra, decode   which choice
+        choice              which one, in words
+        at, extra, decode   the same by axis, and under which decoder
         runs                how many seeds
         figures             by measure: mean, low, high, n; the interval is Student's over the seeds
         against             the same of the differences to the first row, paired by seed; None for itself
@@ -43,11 +44,13 @@ def mistake_rows(runs: Sequence[tuple[Cell, Metrics]]) -> list[dict[str, Any]]:
             told = {seed: measures(metrics, kind) for seed, metrics in by_seed.items()}
             shared = [seed for seed in told if seed in first]
             differences = [{key: told[seed][key] - first[seed][key] for key in first[seed]} for seed in shared]
-            choice = dict(place)
+            at = dict(place)
+            extra = at.pop("extra")
             rows.append(
                 {
-                    "extra": choice.pop("extra"),
-                    "at": choice,
+                    "choice": ", ".join([*at.values(), *([extra] if extra else [])]) or "the study",
+                    "at": at,
+                    "extra": extra,
                     "decode": kind,
                     "runs": len(told),
                     "figures": _over_seeds(list(told.values())),
@@ -74,11 +77,6 @@ def measures(metrics: Metrics, kind: str) -> dict[str, float]:
     }
 
 
-def words(row: Mapping[str, Any]) -> str:
-    """What tells a row apart: the choices along the axes, and the extra."""
-    return ", ".join([*row["at"].values(), *([row["extra"]] if row["extra"] else [])]) or "the study"
-
-
 def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """The rows as text, `heads` and `lines`: means, with half the width of the interval over the seeds where there is
     one; severities as images of 10,000."""
@@ -92,7 +90,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     lines = []
     for row in rows:
         figures = row["figures"]
-        cells = [words(row), row["decode"], str(row["runs"])]
+        cells = [row["choice"], row["decode"], str(row["runs"])]
         cells += [_spread(figures[f"severity.{height}"], scale=10_000, digits=0) for height in range(heights)]
         cells += [_change(row, f"severity.{heights - 1}"), _spread(figures["mistake_severity"], digits=3)]
         cells += [_spread(figures[key], digits=3) for key in hds]

@@ -69,7 +69,7 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
 
     Shapes: rows: those of `experiment.mistakes`, of which the means are drawn; the intervals stand in the table.
     """
-    places = list(dict.fromkeys(_choice(row) for row in rows))
+    places = list(dict.fromkeys(row["choice"] for row in rows))
     decoders = list(dict.fromkeys(row["decode"] for row in rows))
     marks = dict(zip(decoders, cycle(MARKS), strict=False))
     colours = dict(zip(places, level_colours(len(places)), strict=True))
@@ -79,7 +79,7 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
         axes = figure.subplots()
         for row in rows:
             across, up = row["figures"]["accuracy"], row["figures"][height]
-            x, y, colour = 100 * across["mean"], 10_000 * up["mean"], colours[_choice(row)]
+            x, y, colour = 100 * across["mean"], 10_000 * up["mean"], colours[row["choice"]]
             axes.plot(x, y, marker=marks[row["decode"]], color=colour, markersize=8, linestyle="")
         for place in places:
             axes.plot([], [], "o", color=colours[place], label=place)
@@ -91,7 +91,3 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
         )
         figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize=8.5)
     return figure
-
-
-def _choice(row: Mapping[str, Any]) -> str:
-    return ", ".join([*row["at"].values(), *([row["extra"]] if row["extra"] else [])]) or "the study"
