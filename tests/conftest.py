@@ -1,11 +1,18 @@
 """What every test gets: arithmetic that fails aloud, and the real CIFAR-100 where it is to be had."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+
+def pytest_configure() -> None:
+    """Commands that tests start heed Ctrl-C, also where the tests were started ignoring it (`make test &`)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -110,7 +110,13 @@ def test_a_run_that_was_killed_says_so(tmp_path: Path) -> None:
     assert "ended by signal 9" in str(states[0].failure)
 
 
-def test_stopping_passes_the_signal_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("heeded", "sent"), [(signal.default_int_handler, signal.SIGINT), (signal.SIG_IGN, signal.SIGTERM)]
+)
+def test_stopping_stops_the_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heeded: object, sent: signal.Signals
+) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda number: heeded)
     begun: list[Ended] = []
 
     def launch(words: list[str], log: Path, place: int) -> Ended:
@@ -123,7 +129,7 @@ def test_stopping_passes_the_signal_on(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(shapes(), tmp_path, launch, board=Impatient())
-    assert [process.signals for process in begun] == [[signal.SIGINT]] * 2
+    assert [process.signals for process in begun] == [[sent]] * 2
     assert {state.state for state in run(shapes(), tmp_path)} == {"finished"}
 
 

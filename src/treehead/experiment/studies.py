@@ -64,26 +64,24 @@ def rates() -> Study:
 def severity() -> Study:
     """The losses on CIFAR-100 at equal budget, three seeds each: who makes milder mistakes, and at what price?
 
-    Short runs with Muon, so that many fit into an hour or two on two cores; seeds outermost, so that a study cut short
-    has every loss as often.
+    Most losses stand there twice, mild and strong. Short runs with Muon, so that many fit into an hour or two on two
+    cores; seeds outermost, so that a study cut short has every loss as often.
     """
-    kinds: dict[str, dict[str, object]] = {
-        "cross_entropy": {},
-        "severity": {"alpha": 1.0},
-        "expected_severity": {"weight": 1.0},
-        "marginal": {"weight": 1.0},
-        "soft_labels": {"beta": 10.0},
-        "hxe": {"alpha": 0.4},
+    losses: dict[str, dict[str, object]] = {
+        "cross_entropy": {"kind": "cross_entropy"},
+        "severity": {"kind": "severity", "alpha": 1.0},
+        **{f"expected_severity-{weight:g}": {"kind": "expected_severity", "weight": weight} for weight in (1.0, 4.0)},
+        **{f"marginal-{weight:g}": {"kind": "marginal", "weight": weight} for weight in (1.0, 3.0)},
+        **{f"soft_labels-{beta:g}": {"kind": "soft_labels", "beta": beta} for beta in (10.0, 5.0)},
+        **{f"hxe-{alpha:g}": {"kind": "hxe", "alpha": alpha} for alpha in (0.1, 0.4)},
     }
-    choices = {
-        kind: {"loss.kind": kind, **{f"loss.{key}": value for key, value in told.items()}}
-        for kind, told in kinds.items()
-    }
+    choices = {name: {f"loss.{key}": value for key, value in told.items()} for name, told in losses.items()}
     axes = (axis("seed", [0, 1, 2]), Axis("loss", choices))
     return Study(
         "severity",
         "Which loss makes milder mistakes, at what price in accuracy? Every loss has the same network, epochs and "
-        "seeds; the learning rates are those of cross-entropy, and no loss was tuned.",
+        "seeds; the learning rates are those of cross-entropy, and no strength was tuned: most losses are shown with "
+        "two.",
         changed(
             recipe("cifar100"),
             {

@@ -256,8 +256,10 @@ def _note_end(folder: StudyFolder, cell: Cell, code: int) -> None:
 
 
 def _interrupt(processes: Sequence[Process]) -> None:
+    """Stop them as Ctrl-C does; begun where that is ignored (nohup, a script's background), they are ended instead."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     for process in processes:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
     deadline = time.monotonic() + PATIENCE_SECONDS
     for process in processes:
         try:
