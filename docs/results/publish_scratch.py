@@ -1,14 +1,15 @@
 """Publish the run that proves the scratch engine: its files here, beside the PyTorch engine's run of the same config.
 
-    python docs/results/publish_scratch.py runs/scratch
+    python docs/results/publish_scratch.py runs/scratch runs/pytorch
 
-Writes docs/results/scratch: the run's config, environment, tree, network, history and metrics, a figure with the curves
-of both engines, and a page with the figures of both. The other run is the published one, docs/results/cifar100; publish
-it first. `python docs/results/publish_scratch.py docs/results/scratch` draws figure and page again from those files.
+Writes docs/results/scratch: the first run's config, environment, tree, network, history and metrics, the same of the
+second in docs/results/scratch/pytorch, a figure with the curves of both, and a page with their figures. Figure and page
+are drawn again from those files by
+
+    python docs/results/publish_scratch.py docs/results/scratch docs/results/scratch/pytorch
 """
 
 import math
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -21,26 +22,28 @@ from treehead.runfiles import write_text, written_whole
 from treehead.types import UserError
 
 RESULTS = Path(__file__).parent
+OTHER = "pytorch"
+"""The folder of the other engine's run, within the results."""
 PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
 FREE = ("name", "engine.", "output.", "data.root")  # what may differ between the two runs
 
 
-def publish(run: Path, results: Path = RESULTS / "scratch", beside: Path = RESULTS / "cifar100") -> Path:
+def publish(run: Path, beside: Path, results: Path = RESULTS / "scratch") -> Path:
     """Copy and draw; gives the page.
 
     Raises: UserError: see `pair`.
     """
     pair(run, beside)
-    if run.resolve() != results.resolve():
-        shutil.rmtree(results, ignore_errors=True)
-        results.mkdir(parents=True)
-        for file in PUBLISHED:
-            shutil.copyfile(run / file, results / file)
-    runs = pair(results, beside)
+    for source, target in ((run, results), (beside, results / OTHER)):
+        if source.resolve() != target.resolve():
+            target.mkdir(parents=True, exist_ok=True)
+            for file in PUBLISHED:
+                shutil.copyfile(source / file, target / file)
+    runs = pair(results, results / OTHER)
     words = {engine: f"{engine}, {record.environment['precision']}" for engine, record in runs.items()}
     with written_whole(results / "curves.png") as temporary:
         temporary.write_bytes(png(study_figures.curves(runs, words, runs["scratch"].levels[0])))
-    write_text(results / "README.md", page(results, beside))
+    write_text(results / "README.md", page(results))
     return results / "README.md"
 
 
@@ -69,11 +72,11 @@ def decisions(record: RunRecord) -> dict[str, object]:
     return {key: value for key, value, _ in described(read_config(record.config_text)) if not key.startswith(FREE)}
 
 
-def page(results: Path, beside: Path) -> str:
+def page(results: Path) -> str:
     """The page, from the files of the two runs alone."""
-    runs = pair(results, beside)
+    runs = pair(results, results / OTHER)
     ours, metrics = runs["scratch"], runs["scratch"].metrics or {}
-    levels, other = metrics["levels"], Path(os.path.relpath(beside, results)).as_posix()
+    levels = metrics["levels"]
     fine = {engine: (record.metrics or {})["accuracy"][levels[0]] for engine, record in runs.items()}
     deviation = math.sqrt(fine["scratch"] * (1 - fine["scratch"]) / metrics["images"])
     test = "test images, which chose nothing" if ours.split == "official" else "validation images"
@@ -82,7 +85,7 @@ def page(results: Path, beside: Path) -> str:
         "# Trained by hand: the scratch engine beside PyTorch",
         "",
         f"The run in this folder was trained by the scratch engine alone, NumPy with every gradient by hand, for "
-        f"{len(ours.history)} epochs. The [other one]({other}) was trained by the PyTorch engine with the same config, "
+        f"{len(ours.history)} epochs. The [other one]({OTHER}) was trained by the PyTorch engine with the same config, "
         "first weights and batches. One seed, last epoch, one view, all "
         f"{metrics['images']:,} test images; tree {metrics['tree']}, decode {metrics['decode']}.",
         "",
@@ -103,8 +106,8 @@ def page(results: Path, beside: Path) -> str:
         *(f"- {engine}: {where(record)}" for engine, record in runs.items()),
         "",
         "The run's [config](config.toml), [history](history.jsonl), [metrics](metrics.json) and "
-        "[environment](environment.json) are beside this page, and `python docs/results/publish_scratch.py RUN` wrote "
-        "it from them.",
+        "[environment](environment.json) are beside this page, and `python docs/results/publish_scratch.py RUN "
+        "OTHER` wrote it from them.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -141,6 +144,6 @@ def where(record: RunRecord) -> str:
 
 if __name__ == "__main__":
     try:
-        print(publish(Path(sys.argv[1])))
+        print(publish(Path(sys.argv[1]), Path(sys.argv[2])))
     except UserError as error:
         sys.exit(f"publish_scratch: {error}")

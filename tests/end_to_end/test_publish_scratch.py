@@ -75,12 +75,13 @@ def test_a_finished_run_is_published(publisher: ModuleType, tmp_path: Path) -> N
         folder = RunFolder(root)
         seconds = sum(record["seconds"] for record in folder.read_history())
         write_json(folder.environment, folder.read_json(folder.environment) | {"seconds": seconds})
-    page = publisher.publish(ours, results, theirs)
-    assert sorted(path.name for path in results.iterdir()) == sorted((*publisher.PUBLISHED, "README.md", "curves.png"))
-    assert_told_by_the_files(page.read_text(), {"scratch": results, "pytorch": theirs})
-    assert "[other one](../../theirs)" in page.read_text()
+    page = publisher.publish(ours, theirs, results)
+    kept = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()}
+    both = {f"{folder}{file}" for folder in ("", "pytorch/") for file in publisher.PUBLISHED}
+    assert kept == {*both, "README.md", "curves.png"}
+    assert_told_by_the_files(page.read_text(), {"scratch": ours, "pytorch": theirs})
     before = page.read_text()
-    publisher.publish(results, results, theirs)  # drawn again from its own files
+    publisher.publish(results, results / "pytorch", results)  # drawn again from its own files
     assert page.read_text() == before
 
 
@@ -92,15 +93,13 @@ def test_what_is_no_pair_is_refused(publisher: ModuleType, tmp_path: Path) -> No
         (run_of("scratch", tmp_path / "c", finished=False), "c is not finished; treehead resume"),
     ):
         with pytest.raises(UserError, match=said):
-            publisher.publish(ours, tmp_path / "results", theirs)
+            publisher.publish(ours, theirs, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 
 def test_the_published_page_is_told_by_its_files(publisher: ModuleType) -> None:
-    ours, theirs = RESULTS / "scratch", RESULTS / "cifar100"
-    if not ours.exists():
-        pytest.skip("no run of the scratch engine is published yet")
+    ours = RESULTS / "scratch"
     page = (ours / "README.md").read_text()
-    assert page == publisher.page(ours, theirs)
-    assert_told_by_the_files(page, {"scratch": ours, "pytorch": theirs})
+    assert page == publisher.page(ours)
+    assert_told_by_the_files(page, {"scratch": ours, "pytorch": ours / "pytorch"})
     assert (ours / "curves.png").stat().st_size > 10_000
