@@ -39,7 +39,7 @@ class PlainWatcher:
     def finished_epoch(self, record: dict[str, Any]) -> None:
         step = self._last
         heads = "  ".join(
-            f"{level} {record['train']['losses'][level]:.3f}/{record['validation']['losses'][level]:.3f}"
+            f"{level} {record['train']['losses'][level]:z.3f}/{record['validation']['losses'][level]:z.3f}"
             f" {100 * record['train']['accuracy'][level]:.1f}/{100 * record['validation']['accuracy'][level]:.1f} %"
             for level in record["train"]["losses"]
         )
@@ -73,7 +73,7 @@ class LiveWatcher:
             train, validation = record["train"], record["validation"]
             cells = [
                 (
-                    f"{train['losses'][level]:.3f} / {validation['losses'][level]:.3f}",
+                    f"{train['losses'][level]:z.3f} / {validation['losses'][level]:z.3f}",
                     f"{100 * train['accuracy'][level]:.1f} / {100 * validation['accuracy'][level]:.1f} %",
                 )
                 for level in train["losses"]
@@ -84,7 +84,7 @@ class LiveWatcher:
         return table
 
     def _line(self, step: Step) -> str:
-        losses = " ".join(f"{loss:.3f}" for loss in step.losses)
+        losses = " ".join(f"{loss:z.3f}" for loss in step.losses)
         accuracy = " ".join(f"{100 * share:.1f}" for share in step.accuracy)
         return (
             f"epoch {step.epoch}/{step.num_epochs}  step {step.step}/{step.num_steps}  loss {losses}  "
@@ -179,7 +179,7 @@ def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
         known = metrics.get("known", {}).get(level, metrics["images"])
         yield (
             f"  {level:<12} accuracy {100 * metrics['accuracy'][level]:6.2f} %   "
-            f"top-5 {100 * metrics['top5'][level]:6.2f} %   loss {metrics['loss'][level]:.3f}   "
+            f"top-5 {100 * metrics['top5'][level]:6.2f} %   loss {metrics['loss'][level]:z.3f}   "
             f"calibration error {100 * metrics['calibration_error'][level]:.1f} %"
             f"{f'   of {known:,} images known there' if known < metrics['images'] else ''}"
         )
@@ -205,8 +205,8 @@ def _calibration_line(calibration: dict[str, Any]) -> str:
     if calibration["reason"]:
         return f"  temperature  1: not fitted, the run has {calibration['reason']}"
     fitted = "   ".join(
-        f"{level} {temperature:.2f} (loss {calibration['before']['loss'][level]:.3f} -> "
-        f"{calibration['after']['loss'][level]:.3f})"
+        f"{level} {temperature:.2f} (loss {calibration['before']['loss'][level]:z.3f} -> "
+        f"{calibration['after']['loss'][level]:z.3f})"
         for level, temperature in calibration["temperature"].items()
     )
     return f"  temperature  {fitted}"
