@@ -1,6 +1,7 @@
 """Publishing a study: its files, and a README that says what they say."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -10,7 +11,8 @@ from test_study_report import make_study
 from conftest import make_run_folder
 from treehead.config import write_config
 from treehead.experiment.grid import cells
-from treehead.experiment.studies import shapes
+from treehead.experiment.studies import shapes, study_of
+from treehead.experiment.study import state_of
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
 from treehead.types import UserError
@@ -59,6 +61,9 @@ def test_a_study_may_be_published_in_part(publisher: ModuleType, tmp_path: Path)
     results = publisher.publish(root, tmp_path, partial=True)
     assert len(list((results / "runs").iterdir())) == 9
     assert "9 of 12 runs" in (tmp_path / "README.md").read_text()
+    study, where = study_of(str(shutil.copytree(results, tmp_path / "again")))  # and gone on with from there
+    states = [state_of(StudyFolder(where), cell).state for cell in cells(study)]
+    assert states == ["finished"] * 9 + ["waiting"] * 3
 
 
 def test_a_readme_without_its_markers_stays(publisher: ModuleType, tmp_path: Path) -> None:
