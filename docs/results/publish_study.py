@@ -22,6 +22,8 @@ from treehead.runfiles import StudyFolder, write_text
 from treehead.types import UserError
 
 REPOSITORY = Path(__file__).parents[2]
+OF_MISTAKES = ("accurate", "milder", "severe", "noise")
+"""The questions of a study of losses that the README answers have one of these words."""
 PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
 
 
@@ -90,7 +92,7 @@ def _runs(summary: Mapping[str, Any], where: str) -> list[str]:
     return [
         *runs_markdown(summary),
         "",
-        *answers_markdown(summary),
+        *answers_markdown(summary["answers"]),
         "",
         f"![Validation accuracy and loss of every run]({where}/figures/curves.png)",
         "",
@@ -106,10 +108,11 @@ def _mistakes(summary: Mapping[str, Any], where: str) -> list[str]:
         for row, line in zip(rows, table["lines"], strict=True)
         if row["decode"] == "independent" or row["at"] == rows[0]["at"]
     ]
+    told = [answer for answer in summary["answers"] if any(word in answer["question"] for word in OF_MISTAKES)]
     return [
         *markdown_table(table["heads"], shown),
         "",
-        *answers_markdown(summary),
+        *answers_markdown(told),
         "",
         f"![Accuracy against the most severe mistakes, by loss and decoder]({where}/figures/mistakes.png)",
     ]

@@ -78,13 +78,17 @@ def test_a_study_of_losses_shows_its_mistakes(publisher: ModuleType) -> None:
         "name": "severity",
         "axes": {"loss": ["cross_entropy", "hxe"]},
         "cells": [{"figures": {}}],
-        "answers": [{"text": "hxe is milder."}],
+        "answers": [
+            {"question": "is hxe milder in its mistakes?", "text": "hxe is milder."},
+            {"question": "is hxe faster?", "text": "hxe is faster."},
+        ],
         "mistakes": rows,
         "mistakes_table": {"heads": ["choice", "decode"], "lines": [[r["at"]["loss"], r["decode"]] for r in rows]},
     }
     written = publisher.section(summary, "there")
     assert "| cross_entropy | crm |\n| hxe | independent |\n\n- hxe is milder." in written
     assert "| hxe | crm |" not in written
+    assert "hxe is faster" not in written
 
 
 @pytest.mark.parametrize("name", ["reference", "severity"])

@@ -28,6 +28,8 @@ def _answers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for extra in summary["extras"]:
         if extra["measure"] == f"accuracy.{leaf}":
             yield f"What does {extra['extra']} change?", _extra(extra, leaf)
+    if mildest := _mildest(summary, leaf):
+        yield "Which makes the fewest severe mistakes at no loss of accuracy?", mildest
     if best := _best_by_validation(summary, leaf):
         yield "Which does best on the validation images?", best
     if summary["classes"]:
@@ -69,8 +71,9 @@ def _speed(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str | None:
     first, second = effect["first"], effect["second"]
     for mark in ("70", "60"):
         if found := by_measure.get(f"epochs_to.{mark}"):
-            amount = f"{abs(found['mean']):.1f} epochs {'later' if found['mean'] > 0 else 'sooner'}"
-            said = f"{second} reaches {mark} % validation accuracy {amount} than {first}"
+            amount = f"{abs(found['mean']):.1f} epochs {'later' if found['mean'] > 0 else 'sooner'} than"
+            when = amount if found["mean"] else "in the same epoch as"
+            said = f"{second} reaches {mark} % validation accuracy {when} {first}"
             return f"{said}{_interval(found, 1, 'epochs')}: {_verdict(found)}."
     if not (found := by_measure.get("mean_validation")):
         return None
@@ -91,6 +94,36 @@ def _severe(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str:
         f"{second} makes {amount} mistakes of severity {len(summary['levels'])} in 10,000 images than {first}, "
         f"{100 * effect['mean'] / usual:+.1f} %{_interval(effect, 10_000, 'images')}: {_verdict(effect)}."
     )
+
+
+NO_LOSS = 0.003
+"""Share of the images by which accuracy may fall and still count as kept."""
+
+
+def _mildest(summary: Mapping[str, Any], leaf: str) -> str | None:
+    """Of the losses under every decoder that have the most seeds, against the first row of the table of mistakes."""
+    rows = summary["mistakes"]
+    seeds = max((row["runs"] for row in rows), default=0)
+    rivals = [row for row in rows[1:] if row["against"] and row["runs"] == seeds]
+    if "loss" not in summary["axes"] or not rivals:
+        return None
+    first, severity = _decoded(rows[0]), len(summary["levels"])
+    within = f"within {100 * NO_LOSS:.1f} points of the {leaf} test accuracy of {first}"
+    fair = [row for row in rivals if row["against"]["accuracy"]["mean"] >= -NO_LOSS]
+    best = min(fair, key=lambda row: row["against"][f"severity.{severity}"]["mean"], default=None)
+    if best is None or best["against"][f"severity.{severity}"]["mean"] >= 0:
+        return f"None of {len(rivals)} others makes fewer mistakes of severity {severity} and stays {within}."
+    change, usual = best["against"][f"severity.{severity}"], rows[0]["figures"][f"severity.{severity}"]["mean"]
+    return (
+        f"{_decoded(best)} makes {10_000 * -change['mean']:.0f} fewer mistakes of severity {severity} in 10,000 images "
+        f"than {first}, {100 * change['mean'] / usual:+.1f} %{_interval({**change, 'by': 'pairs'}, 10_000, 'images')}, "
+        f"at {_points(best['against']['accuracy']['mean'])} of accuracy: the fewest of the {len(fair)} of "
+        f"{len(rivals)} others that stay {within}."
+    )
+
+
+def _decoded(row: Mapping[str, Any]) -> str:
+    return f"{row['choice']} decoded by {row['decode']}"
 
 
 def _interaction(gap: Mapping[str, Any], leaf: str) -> str:

@@ -249,14 +249,14 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
     mistakes = summary["mistakes_table"]
     parts = (
         runs_markdown(summary),
-        answers_markdown(summary),
+        answers_markdown(summary["answers"]),
         markdown_table(mistakes["heads"], mistakes["lines"]),
     )
     return "\n".join(line for part in parts if part for line in [*part, ""])
 
 
-def answers_markdown(summary: Mapping[str, Any]) -> list[str]:
-    return [f"- {answer['text']}" for answer in summary["answers"]]
+def answers_markdown(answers: Sequence[Mapping[str, str]]) -> list[str]:
+    return [f"- {answer['text']}" for answer in answers]
 
 
 def runs_markdown(summary: Mapping[str, Any]) -> list[str]:
