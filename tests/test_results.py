@@ -31,6 +31,7 @@ def publish() -> ModuleType:
 def test_the_readme_shows_the_published_run(publish: ModuleType) -> None:
     readme = (REPOSITORY / "README.md").read_text()
     assert publish.filled(readme, RESULTS) == readme
+    assert "treehead train cifar100`: 2," in readme
 
 
 def test_the_metrics_follow_from_the_predictions() -> None:

@@ -1,14 +1,16 @@
 """Publish a finished run: its files here, its model into the package, its figures into the README.
 
     python docs/results/publish.py runs/cifar100
+    python docs/results/publish.py runs/cifar100-muon --no-model     # leave the package as it is
 
 Writes docs/results/NAME (config, history, metrics, predictions, figures and a report without the data set's images),
-src/treehead/models/NAME (the model, kernels as 16-bit floats) and the README's results between their markers.
+src/treehead/models/NAME (the model, kernels as 16-bit floats) and the README's section between its markers, where it
+has one of that name.
 """
 
 import json
 import shutil
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,6 @@ from treehead.report import write_report
 from treehead.runfiles import RunFolder, write_text
 
 REPOSITORY = Path(__file__).parents[2]
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 PUBLISHED = (
     "config.toml",
     "environment.json",
@@ -27,30 +28,38 @@ PUBLISHED = (
     "calibration.json",
     "metrics.json",
 )
+SHIPPED = tuple(file for file in PUBLISHED if file != "history.jsonl")
 
 
-def publish(run: Path) -> None:
+def publish(run: Path, *, ship: bool = True) -> None:
     """Copy, draw, ship and fill in; see the module's docstring."""
     name = RunFolder(run).checked().root.resolve().name
-    results, model = REPOSITORY / "docs" / "results" / name, REPOSITORY / "src" / "treehead" / "models" / name
-    for folder in (results, model):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    for file in (*PUBLISHED, "predictions.npz"):
-        shutil.copyfile(run / file, results / file)
-    for file in ("config.toml", "environment.json", "tree.json", "network.json", "calibration.json", "metrics.json"):
-        shutil.copyfile(run / file, model / file)
-    save_model(RunFolder(model), load_model(RunFolder(run)), half=True)
+    results = copied(run, REPOSITORY / "docs" / "results" / name, (*PUBLISHED, "predictions.npz"))
+    if ship:
+        model = copied(run, REPOSITORY / "src" / "treehead" / "models" / name, SHIPPED)
+        save_model(RunFolder(model), load_model(RunFolder(run)), half=True)
     write_report(results, images=False)
     readme = REPOSITORY / "README.md"
     write_text(readme, filled(readme.read_text(encoding="utf-8"), results))
 
 
+def copied(run: Path, folder: Path, files: tuple[str, ...]) -> Path:
+    """The folder, with these files of the run and nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in files:
+        shutil.copyfile(run / file, folder / file)
+    return folder
+
+
 def filled(readme: str, results: Path) -> str:
-    """The README with the section between the markers written anew."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{section(results)}\n\n{END}{after}"
+    """The README with the run's section between its markers written anew; as it is, where it has none."""
+    begin, end = (f"<!-- results:{results.name}:{edge} -->" for edge in ("begin", "end"))
+    if begin not in readme or end not in readme:
+        return readme
+    before, _, rest = readme.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{section(results)}\n\n{end}{after}"
 
 
 def section(results: Path) -> str:
@@ -118,4 +127,8 @@ def _cores(number: int) -> str:
 
 
 if __name__ == "__main__":
-    publish(Path(sys.argv[1]))
+    parser = ArgumentParser(description="Publish a finished run.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--no-model", action="store_true", help="leave the package's models as they are")
+    words = parser.parse_args()
+    publish(words.run, ship=not words.no_model)
