@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from treehead.report.figures import STYLE
-from treehead.report.palette import ACCENT, CHANCE, INK, level_colours
+from treehead.report.palette import ACCENT, CHANCE, INK, LEVELS, PAPER, level_colours
 from treehead.report.read import RunRecord
 
 MARKS = ("o", "v", "^", "s", "D")
@@ -68,21 +68,25 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
     """Leaf accuracy against the most severe mistakes, a colour per choice, a mark per decoder: best is right and low.
 
     Shapes: rows: those of `experiment.mistakes`, of which the means are drawn; the intervals stand in the table.
+    Conventions: from the seventh choice on, where colours come again, marks are hollow.
     """
     places = list(dict.fromkeys(row["choice"] for row in rows))
     decoders = list(dict.fromkeys(row["decode"] for row in rows))
     marks = dict(zip(decoders, cycle(MARKS), strict=False))
-    colours = dict(zip(places, level_colours(len(places)), strict=True))
+    styles: dict[str, dict[str, Any]] = {
+        place: {"color": colour, "markerfacecolor": colour if number < len(LEVELS) else PAPER, "markeredgewidth": 1.8}
+        for number, (place, colour) in enumerate(zip(places, level_colours(len(places)), strict=True))
+    }
     height = max(key for key in rows[0]["figures"] if key.startswith("severity."))
     with matplotlib.rc_context({**STYLE, "axes.grid.axis": "both"}):
         figure = Figure(figsize=(9, 6), layout="constrained")
         axes = figure.subplots()
         for row in rows:
             across, up = row["figures"]["accuracy"], row["figures"][height]
-            x, y, colour = 100 * across["mean"], 10_000 * up["mean"], colours[row["choice"]]
-            axes.plot(x, y, marker=marks[row["decode"]], color=colour, markersize=8, linestyle="")
-        for place in places:
-            axes.plot([], [], "o", color=colours[place], label=place)
+            place = {"marker": marks[row["decode"]], "markersize": 7, "linestyle": ""}
+            axes.plot(100 * across["mean"], 10_000 * up["mean"], **place, **styles[row["choice"]])
+        for choice, style in styles.items():
+            axes.plot([], [], linestyle="", marker="o", label=choice, **style)
         for kind, mark in marks.items():
             axes.plot([], [], linestyle="", marker=mark, color=CHANCE, label=f"decode {kind}")
         axes.set_xlabel(f"{leaf} test accuracy, %")
