@@ -18,14 +18,31 @@ REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "docs" / "results" / "cifar100"
 
 
-@pytest.fixture(scope="module")
-def publish() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("publish", REPOSITORY / "docs" / "results" / "publish.py")
+def script(name: str) -> ModuleType:
+    """A script of docs/results as a module."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "docs" / "results" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def publish() -> ModuleType:
+    return script("publish")
+
+
+def test_the_attempts_are_told_by_their_files() -> None:
+    attempts, folder = script("publish_attempts"), RESULTS.parent / "attempts"
+    page, records = (folder / "README.md").read_text(), attempts.read(folder, RESULTS)
+    assert list(records) == ["published", "half-rate", "muon"]
+    assert attempts.filled(page, records) == page
+    for name, record in records.items():
+        assert record.metrics
+        right = record.metrics["severity_counts"][0]
+        assert f"| {name} | {right / 100:.2f} % |" in page
+        assert record.history[-1]["validation"]["accuracy"]["fine"] == pytest.approx(right / 10_000)
 
 
 def test_the_readme_shows_the_published_run(publish: ModuleType) -> None:
