@@ -83,8 +83,8 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
         axes = figure.subplots()
         for row in rows:
             across, up = row["figures"]["accuracy"], row["figures"][height]
-            place = {"marker": marks[row["decode"]], "markersize": 7, "linestyle": ""}
-            axes.plot(100 * across["mean"], 10_000 * up["mean"], **place, **styles[row["choice"]])
+            x, y, style = 100 * across["mean"], 10_000 * up["mean"], styles[row["choice"]]
+            axes.plot(x, y, marker=marks[row["decode"]], markersize=7, linestyle="", **style)
         for choice, style in styles.items():
             axes.plot([], [], linestyle="", marker="o", label=choice, **style)
         for kind, mark in marks.items():
