@@ -136,7 +136,7 @@ def grown(network: NetworkConfig, image_px: int) -> NetworkConfig:
     """`network` for images of image_px, led in, where it may grow, by stages that halve until its last map is small.
 
     Conventions: a stage in front has half the width of the one behind it, at least 16, and no residual blocks, so that
-        the large maps are cheap; 32 and 64 pixels leave three stages as they are, 96 and 128 add one, 224 two.
+        the large maps are cheap; 32 and 64 pixels leave the default stages as they are, 96 and 128 add one, 224 two.
     """
     stages = network.stages
     halvings = sum(stage.shrink != "none" for stage in stages)

@@ -275,7 +275,7 @@ def test_tensorboard_events_where_asked_for(tmp_path: Path) -> None:
 
 
 def test_summary_config_and_show_answer(tmp_path: Path) -> None:
-    assert "95,584,256" in command("summary", folder=tmp_path).stdout
+    assert "96,247,808" in command("summary", folder=tmp_path).stdout
     assert "optimizer.learning_rate" in command("config", "shapes", folder=tmp_path).stdout
     assert command("data", "show", "shapes", "--out", "sheet.png", folder=tmp_path).returncode == 0
     with Image.open(tmp_path / "sheet.png") as picture:

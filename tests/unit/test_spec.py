@@ -57,7 +57,7 @@ def test_without_norms_only_the_norms_are_missing() -> None:
         kinds[norm] = [(row.name, row.kind, row.parameters) for row in rows(spec)]
     norms = [row for row in kinds["batch"] if row[1] == "BatchNorm2d"]
     assert kinds["none"] == [row for row in kinds["batch"] if row[1] != "BatchNorm2d"]
-    assert sum(count for _, _, count in norms) == 2 * (64 + 32 + 64 + 128 + 128 + 128 + 256 + 376 + 256)
+    assert sum(count for _, _, count in norms) == 2 * (24 + 56 + 32 + 56 + 112 + 112 + 112 + 256 + 400 + 256)
 
 
 @pytest.mark.parametrize(

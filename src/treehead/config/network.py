@@ -37,9 +37,10 @@ class NetworkConfig(Section):
 
     stages: tuple[StageConfig, ...] = Field(
         default=(
-            StageConfig(width=64, middle=32),
-            StageConfig(width=128, middle=128),
-            StageConfig(width=256, middle=376),
+            StageConfig(width=24, shrink="none", residuals=0),
+            StageConfig(width=56, middle=32),
+            StageConfig(width=112, middle=112),
+            StageConfig(width=256, middle=400),
         ),
         min_length=1,
     )
