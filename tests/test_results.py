@@ -1,13 +1,13 @@
 """What README and docs claim is what the files in the repository say."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+import publish
+import publish_attempts
 import treehead
 from treehead.data import cifar100
 from treehead.hierarchy.tree import LabelTree
@@ -18,26 +18,11 @@ REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "docs" / "results" / "cifar100"
 
 
-def script(name: str) -> ModuleType:
-    """A script of docs/results as a module."""
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "docs" / "results" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def publish() -> ModuleType:
-    return script("publish")
-
-
 def test_the_attempts_are_told_by_their_files() -> None:
-    attempts, folder = script("publish_attempts"), RESULTS.parent / "attempts"
-    page, records = (folder / "README.md").read_text(), attempts.read(folder, RESULTS)
+    folder = RESULTS.parent / "attempts"
+    page, records = (folder / "README.md").read_text(), publish_attempts.read(folder, RESULTS)
     assert list(records) == ["published", "half-rate", "muon"]
-    assert attempts.filled(page, records) == page
+    assert publish_attempts.filled(page, records) == page
     for name, record in records.items():
         assert record.metrics
         right = record.metrics["severity_counts"][0]
@@ -45,7 +30,7 @@ def test_the_attempts_are_told_by_their_files() -> None:
         assert record.history[-1]["validation"]["accuracy"]["fine"] == pytest.approx(right / 10_000)
 
 
-def test_the_readme_shows_the_published_run(publish: ModuleType) -> None:
+def test_the_readme_shows_the_published_run() -> None:
     readme = (REPOSITORY / "README.md").read_text()
     assert publish.filled(readme, RESULTS) == readme
     assert "treehead train cifar100`: 2," in readme

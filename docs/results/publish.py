@@ -14,52 +14,37 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from filing import RUN_FILES, copied, rewritten
 from treehead.experiment.model import load_model, save_model
 from treehead.report import write_report
 from treehead.runfiles import RunFolder, write_text
 
 REPOSITORY = Path(__file__).parents[2]
-PUBLISHED = (
-    "config.toml",
-    "environment.json",
-    "tree.json",
-    "network.json",
-    "history.jsonl",
-    "calibration.json",
-    "metrics.json",
-)
-SHIPPED = tuple(file for file in PUBLISHED if file != "history.jsonl")
+PUBLISHED = (*RUN_FILES, "calibration.json", "predictions.npz")
+SHIPPED = tuple(file for file in PUBLISHED if file not in ("history.jsonl", "predictions.npz"))
 
 
 def publish(run: Path, *, ship: bool = True) -> None:
     """Copy, draw, ship and fill in; see the module's docstring."""
     name = RunFolder(run).checked().root.resolve().name
-    results = copied(run, REPOSITORY / "docs" / "results" / name, (*PUBLISHED, "predictions.npz"))
+    results = copied(run, emptied(REPOSITORY / "docs" / "results" / name), PUBLISHED)
     if ship:
-        model = copied(run, REPOSITORY / "src" / "treehead" / "models" / name, SHIPPED)
+        model = copied(run, emptied(REPOSITORY / "src" / "treehead" / "models" / name), SHIPPED)
         save_model(RunFolder(model), load_model(RunFolder(run)), half=True)
     write_report(results, images=False)
     readme = REPOSITORY / "README.md"
     write_text(readme, filled(readme.read_text(encoding="utf-8"), results))
 
 
-def copied(run: Path, folder: Path, files: tuple[str, ...]) -> Path:
-    """The folder, with these files of the run and nothing else."""
+def emptied(folder: Path) -> Path:
+    """The folder, without what an earlier run left there."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for file in files:
-        shutil.copyfile(run / file, folder / file)
     return folder
 
 
 def filled(readme: str, results: Path) -> str:
     """The README with the run's section between its markers written anew; as it is, where it has none."""
-    begin, end = (f"<!-- results:{results.name}:{edge} -->" for edge in ("begin", "end"))
-    if begin not in readme or end not in readme:
-        return readme
-    before, _, rest = readme.partition(begin)
-    _, _, after = rest.partition(end)
-    return f"{before}{begin}\n\n{section(results)}\n\n{end}{after}"
+    return rewritten(readme, f"results:{results.name}", section(results))
 
 
 def section(results: Path) -> str:

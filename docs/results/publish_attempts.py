@@ -7,27 +7,22 @@ Writes docs/results/attempts: config, environment, tree, network, history and me
 of its README between the markers.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
+from filing import copied, rewritten
 from treehead.report import study_figures
 from treehead.report.read import RunRecord, read_run
 from treehead.report.write import png
 from treehead.runfiles import write_text, written_whole
 
 RESULTS = Path(__file__).parent
-PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
-BEGIN, END = "<!-- attempts:begin -->", "<!-- attempts:end -->"
 
 
 def publish(runs: list[Path], results: Path = RESULTS / "attempts", beside: Path = RESULTS / "cifar100") -> Path:
     """Copy, draw and fill in; gives the page."""
     for run in runs:
-        folder = results / run.resolve().name
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in PUBLISHED:
-            shutil.copyfile(run / file, folder / file)
+        copied(run, results / run.resolve().name)
     records = read(results, beside)
     figure = study_figures.curves(records, {name: name for name in records}, records["published"].levels[0])
     with written_whole(results / "curves.png") as temporary:
@@ -45,13 +40,10 @@ def read(results: Path, beside: Path) -> dict[str, RunRecord]:
 
 def filled(page: str, records: dict[str, RunRecord]) -> str:
     """The page with the table between its markers written anew."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
     levels = records["published"].levels
     heads = ["run", *levels, "images by severity 0 / 1 / 2 / 3", "training loss", "test loss", "epochs", "minutes"]
     rows = [heads, ["---"] * len(heads), *(row(name, record) for name, record in records.items())]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+    return rewritten(page, "attempts", "\n".join(f"| {' | '.join(cells)} |" for cells in rows))
 
 
 def row(name: str, record: RunRecord) -> list[str]:

@@ -10,10 +10,10 @@ are drawn again from those files by
 """
 
 import math
-import shutil
 import sys
 from pathlib import Path
 
+from filing import copied
 from treehead.config import described, read_config
 from treehead.report import study_figures
 from treehead.report.read import RunRecord, read_run
@@ -24,7 +24,6 @@ from treehead.types import UserError
 RESULTS = Path(__file__).parent
 OTHER = "pytorch"
 """The folder of the other engine's run, within the results."""
-PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
 FREE = ("name", "engine.", "output.", "data.root")  # what may differ between the two runs
 
 
@@ -34,12 +33,7 @@ def publish(run: Path, beside: Path, results: Path = RESULTS / "scratch") -> Pat
     Raises: UserError: see `pair`.
     """
     pair(run, beside)
-    for source, target in ((run, results), (beside, results / OTHER)):
-        if source.resolve() != target.resolve():
-            target.mkdir(parents=True, exist_ok=True)
-            for file in PUBLISHED:
-                shutil.copyfile(source / file, target / file)
-    runs = pair(results, results / OTHER)
+    runs = pair(copied(run, results), copied(beside, results / OTHER))
     words = {engine: f"{engine}, {record.environment['precision']}" for engine, record in runs.items()}
     with written_whole(results / "curves.png") as temporary:
         temporary.write_bytes(png(study_figures.curves(runs, words, runs["scratch"].levels[0])))

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from filing import copied, rewritten
 from treehead.experiment.summary import answers_markdown, markdown_table, runs_markdown, write_summary
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
@@ -24,7 +25,6 @@ from treehead.types import UserError
 REPOSITORY = Path(__file__).parents[2]
 OF_MISTAKES = ("accurate", "milder", "severe", "noise")
 """The questions of a study of losses that the README answers have one of these words; one pair of runs answers none."""
-PUBLISHED = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
 
 
 def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False) -> Path:
@@ -40,11 +40,8 @@ def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False)
     source, results = StudyFolder(root), StudyFolder(repository / "docs" / "results" / summary["name"])
     shutil.rmtree(results.root, ignore_errors=True)
     for name in finished:
-        run = results.run(name).root
-        run.mkdir(parents=True)
-        for file in PUBLISHED:
-            shutil.copyfile(source.run(name).root / file, run / file)
-    shutil.copyfile(source.study, results.study)
+        copied(source.run(name).root, results.run(name).root)
+    copied(root, results.root, (source.study.name,))
     write_summary(results.root)
     write_study_report(results.root)
     readme = repository / "README.md"
@@ -54,19 +51,9 @@ def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False)
 
 def filled(readme: str, results: Path, repository: Path = REPOSITORY) -> str:
     """The README with the study's section between its markers written anew; as it is, where it has none."""
-    begin, end = markers(results.name)
-    if begin not in readme or end not in readme:
-        return readme
-    before, _, rest = readme.partition(begin)
-    _, _, after = rest.partition(end)
     summary = json.loads((results / "summary.json").read_text())
     written = section(summary, results.relative_to(repository).as_posix())
-    return f"{before}{begin}\n\n{written}\n\n{end}{after}"
-
-
-def markers(name: str) -> tuple[str, str]:
-    """What the README's section of a study stands between."""
-    return f"<!-- study:{name}:begin -->", f"<!-- study:{name}:end -->"
+    return rewritten(readme, f"study:{results.name}", written)
 
 
 def section(summary: Mapping[str, Any], where: str) -> str:

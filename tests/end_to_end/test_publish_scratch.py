@@ -1,31 +1,21 @@
 """Publishing the run that proves the scratch engine: a page that says what the files of both runs say."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+import publish_scratch
 import treehead
 from conftest import make_run_folder
+from filing import RUN_FILES
 from treehead.config import write_config
 from treehead.recipes import recipe
 from treehead.runfiles import RunFolder, write_json, write_text
 from treehead.types import UserError
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
-
-
-@pytest.fixture(scope="module")
-def publisher() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("publish_scratch", RESULTS / "publish_scratch.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run_of(engine: str, path: Path, *, finished: bool = True, **changes: object) -> Path:
@@ -68,24 +58,24 @@ def assert_told_by_the_files(page: str, runs: dict[str, Path]) -> None:
         assert memory == pytest.approx(environment["peak_memory_bytes"] / 1e9, abs=0.0051)
 
 
-def test_a_finished_run_is_published(publisher: ModuleType, tmp_path: Path) -> None:
+def test_a_finished_run_is_published(tmp_path: Path) -> None:
     ours, theirs = run_of("scratch", tmp_path / "mine"), run_of("pytorch", tmp_path / "theirs")
     results = tmp_path / "results" / "scratch"
     for root in (ours, theirs):  # a made-up run's seconds are not those of its epochs
         folder = RunFolder(root)
         seconds = sum(record["seconds"] for record in folder.read_history())
         write_json(folder.environment, folder.read_json(folder.environment) | {"seconds": seconds})
-    page = publisher.publish(ours, theirs, results)
+    page = publish_scratch.publish(ours, theirs, results)
     kept = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()}
-    both = {f"{folder}{file}" for folder in ("", "pytorch/") for file in publisher.PUBLISHED}
+    both = {f"{folder}{file}" for folder in ("", "pytorch/") for file in RUN_FILES}
     assert kept == {*both, "README.md", "curves.png"}
     assert_told_by_the_files(page.read_text(), {"scratch": ours, "pytorch": theirs})
     before = page.read_text()
-    publisher.publish(results, results / "pytorch", results)  # drawn again from its own files
+    publish_scratch.publish(results, results / "pytorch", results)  # drawn again from its own files
     assert page.read_text() == before
 
 
-def test_what_is_no_pair_is_refused(publisher: ModuleType, tmp_path: Path) -> None:
+def test_what_is_no_pair_is_refused(tmp_path: Path) -> None:
     theirs = run_of("pytorch", tmp_path / "theirs")
     for ours, said in (
         (run_of("pytorch", tmp_path / "a"), "a was trained by engine.kind=pytorch, not scratch"),
@@ -93,13 +83,13 @@ def test_what_is_no_pair_is_refused(publisher: ModuleType, tmp_path: Path) -> No
         (run_of("scratch", tmp_path / "c", finished=False), "c is not finished; treehead resume"),
     ):
         with pytest.raises(UserError, match=said):
-            publisher.publish(ours, theirs, tmp_path / "results")
+            publish_scratch.publish(ours, theirs, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 
-def test_the_published_page_is_told_by_its_files(publisher: ModuleType) -> None:
+def test_the_published_page_is_told_by_its_files() -> None:
     ours = RESULTS / "scratch"
     page = (ours / "README.md").read_text()
-    assert page == publisher.page(ours)
+    assert page == publish_scratch.page(ours)
     assert_told_by_the_files(page, {"scratch": ours, "pytorch": ours / "pytorch"})
     assert (ours / "curves.png").stat().st_size > 10_000

@@ -1,14 +1,14 @@
 """Publishing a study: its files, and a README that says what they say."""
 
-import importlib.util
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from test_study_report import make_study
 
+import publish_study
 from conftest import make_run_folder
+from filing import RUN_FILES, markers
 from treehead.config import write_config
 from treehead.experiment.grid import cells
 from treehead.experiment.studies import shapes, study_of
@@ -20,45 +20,35 @@ from treehead.types import UserError
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def publisher() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("publish", REPOSITORY / "docs" / "results" / "publish_study.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_finished_study_is_published(publisher: ModuleType, tmp_path: Path) -> None:
+def test_a_finished_study_is_published(tmp_path: Path) -> None:
     root = make_study(tmp_path / "study", finished=9)
-    begin, end = publisher.markers("shapes")
+    begin, end = markers("study:shapes")
     write_text(tmp_path / "README.md", f"before {begin} old {end} after")
     with pytest.raises(UserError, match=r"of .*, adam-relu-seed1-no-norm, .* is not finished; treehead study"):
-        publisher.publish(root, tmp_path)
+        publish_study.publish(root, tmp_path)
     for number, cell in enumerate(cells(shapes())[9:]):
         place = StudyFolder(root).run(cell.name)
         make_run_folder(place.root, seed=20 + number, images=480, samples=False)
         write_text(place.config, write_config(cell.config))
-    results = publisher.publish(root, tmp_path)
+    results = publish_study.publish(root, tmp_path)
     assert results == tmp_path / "docs" / "results" / "shapes"
-    assert sorted(path.name for path in (results / "runs" / "sgd-relu-seed0").iterdir()) == sorted(publisher.PUBLISHED)
+    assert sorted(path.name for path in (results / "runs" / "sgd-relu-seed0").iterdir()) == sorted(RUN_FILES)
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("before ")
     assert readme.endswith(" after")
     assert readme.count("\n| adam |") == 8
     assert "docs/results/shapes/figures/effects.png" in readme
     before = {name: (results / name).read_bytes() for name in ("summary.json", "report.html")}
-    publisher.write_summary(results)
+    publish_study.write_summary(results)
     write_study_report(results)
     assert {name: (results / name).read_bytes() for name in before} == before
 
 
-def test_a_study_may_be_published_in_part(publisher: ModuleType, tmp_path: Path) -> None:
+def test_a_study_may_be_published_in_part(tmp_path: Path) -> None:
     root = make_study(tmp_path / "study", finished=9)
-    begin, end = publisher.markers("shapes")
+    begin, end = markers("study:shapes")
     write_text(tmp_path / "README.md", f"{begin} old {end}")
-    results = publisher.publish(root, tmp_path, partial=True)
+    results = publish_study.publish(root, tmp_path, partial=True)
     assert len(list((results / "runs").iterdir())) == 9
     assert "9 of 12 runs" in (tmp_path / "README.md").read_text()
     study, where = study_of(str(shutil.copytree(results, tmp_path / "again")))  # and gone on with from there
@@ -66,11 +56,11 @@ def test_a_study_may_be_published_in_part(publisher: ModuleType, tmp_path: Path)
     assert states == ["finished"] * 9 + ["waiting"] * 3
 
 
-def test_a_readme_without_its_markers_stays(publisher: ModuleType, tmp_path: Path) -> None:
-    assert publisher.filled("nothing here", tmp_path) == "nothing here"
+def test_a_readme_without_its_markers_stays() -> None:
+    assert publish_study.filled("nothing here", REPOSITORY / "docs" / "results" / "rates") == "nothing here"
 
 
-def test_a_study_of_losses_shows_its_mistakes(publisher: ModuleType) -> None:
+def test_a_study_of_losses_shows_its_mistakes() -> None:
     rows = [
         {"at": {"loss": loss}, "decode": kind} for loss in ("cross_entropy", "hxe") for kind in ("independent", "crm")
     ]
@@ -85,18 +75,18 @@ def test_a_study_of_losses_shows_its_mistakes(publisher: ModuleType) -> None:
         "mistakes": rows,
         "mistakes_table": {"heads": ["choice", "decode"], "lines": [[r["at"]["loss"], r["decode"]] for r in rows]},
     }
-    written = publisher.section(summary, "there")
+    written = publish_study.section(summary, "there")
     assert "| cross_entropy | crm |\n| hxe | independent |\n\n- hxe is milder." in written
     assert "| hxe | crm |" not in written
     assert "hxe is faster" not in written
 
 
 @pytest.mark.parametrize("name", ["reference", "severity"])
-def test_the_readme_shows_the_published_study(publisher: ModuleType, name: str) -> None:
+def test_the_readme_shows_the_published_study(name: str) -> None:
     """Where one is published; until then the README says that it is still to come."""
     readme, results = (REPOSITORY / "README.md").read_text(), REPOSITORY / "docs" / "results" / name
-    begin, end = publisher.markers(name)
+    begin, end = markers(f"study:{name}")
     if results.exists():
-        assert publisher.filled(readme, results) == readme
+        assert publish_study.filled(readme, results) == readme
     else:
         assert "still to come" in readme.partition(begin)[2].partition(end)[0]
