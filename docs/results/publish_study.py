@@ -63,7 +63,7 @@ def section(summary: Mapping[str, Any], where: str) -> str:
     of = "" if finished == len(summary["cells"]) else f" of {len(summary['cells'])}"
     return "\n".join(
         [
-            f"`treehead study {summary['name']}`: {finished}{of} runs, last epoch, one view, all test images, which "
+            f"`treehead study {where}/study.toml`: {finished}{of} runs, last epoch, one view, all test images, which "
             "chose nothing.",
             "",
             *told,
