@@ -12,8 +12,8 @@ from treehead.types import UserError
 def cifar100() -> RunConfig:
     """Three heads on CIFAR-100: Adam, ReLU, official split, 50 epochs, the default network.
 
-    Expect: fine 73.07, superclass 81.78, group 87.71 % (one seed) in 88 minutes on one, later two shared cores
-    with AVX-512 BF16, begun at commit 2a4acae. CutMix and the higher rate keep it from learning its images by heart.
+    Expect: fine 74.06, superclass 83.14, group 88.49 % (one seed) in 34 minutes on two cores with AVX-512 BF16, at
+    commit c5305a31. CutMix and the high rate keep it from learning its images by heart.
     """
     return changed(
         RunConfig(name="cifar100"),
