@@ -2,6 +2,7 @@
 
     python docs/results/publish_study.py studies/reference
     python docs/results/publish_study.py studies/severity --partial      # leave out the runs that are not finished
+    python docs/results/publish_study.py studies/rates --no-page         # and the page, megabytes that a command makes
 
 Writes docs/results/NAME (study.toml, every run's config, history, metrics, tree, network and environment, the summary,
 a page and figures) and the README's section between its markers, where it has one of that name. `treehead report
@@ -12,7 +13,7 @@ import json
 import shutil
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,14 @@ from treehead.types import UserError
 REPOSITORY = Path(__file__).parents[2]
 OF_MISTAKES = ("accurate", "milder", "severe", "noise")
 """The questions of a study of losses that the README answers have one of these words; one pair of runs answers none."""
+FIGURES = {
+    "curves": "Validation accuracy and loss of every run",
+    "effects": "What each choice changes, with intervals",
+    "mistakes": "Accuracy against the most severe mistakes, by loss and decoder",
+}
 
 
-def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False) -> Path:
+def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False, page: bool = True) -> Path:
     """Copy, sum up, draw and fill in; gives the folder of results.
 
     Raises: UserError: a run of the study is not finished, and `partial` was not asked for; none is.
@@ -44,6 +50,8 @@ def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False)
     copied(root, results.root, (source.study.name,))
     write_summary(results.root)
     write_study_report(results.root)
+    if not page:
+        results.report.unlink()
     readme = repository / "README.md"
     write_text(readme, filled(readme.read_text(encoding="utf-8"), results.root, repository))
     return results.root
@@ -52,13 +60,21 @@ def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False)
 def filled(readme: str, results: Path, repository: Path = REPOSITORY) -> str:
     """The README with the study's section between its markers written anew; as it is, where it has none."""
     summary = json.loads((results / "summary.json").read_text())
-    written = section(summary, results.relative_to(repository).as_posix())
+    files = {path.relative_to(results).as_posix() for path in results.rglob("*")}
+    written = section(summary, results.relative_to(repository).as_posix(), files)
     return rewritten(readme, f"study:{results.name}", written)
 
 
-def section(summary: Mapping[str, Any], where: str) -> str:
-    """The study's table, answers and figures, from its summary alone; of a study of losses, those of its mistakes."""
-    told = _mistakes(summary, where) if "loss" in summary["axes"] else _runs(summary, where)
+def section(summary: Mapping[str, Any], where: str, files: Collection[str]) -> str:
+    """The study's table and answers, from its summary alone, and those of its `files` that are there to be shown.
+
+    Of a study of losses, those of its mistakes.
+    """
+    told = _mistakes(summary) if "loss" in summary["axes"] else _runs(summary)
+    wanted = ("mistakes",) if "loss" in summary["axes"] else ("curves", "effects")
+    figures = {name: f"figures/{name}.png" for name in wanted}
+    shown = [f"![{FIGURES[name]}]({where}/{file})" for name, file in figures.items() if file in files]
+    page = f"[page]({where}/report.html) and " if "report.html" in files else ""
     finished = sum(cell["figures"] is not None for cell in summary["cells"])
     of = "" if finished == len(summary["cells"]) else f" of {len(summary['cells'])}"
     return "\n".join(
@@ -68,26 +84,19 @@ def section(summary: Mapping[str, Any], where: str) -> str:
             "",
             *told,
             "",
-            f"Every run's config, history and metrics are in `{where}/runs`, their [page]({where}/report.html) and "
-            f"[tables]({where}/summary.md) beside them. `treehead report {where}` makes tables, answers, page and "
+            *(f"{figure}\n" for figure in shown),
+            f"Every run's config, history and metrics are in `{where}/runs`, their {page}[tables]({where}/summary.md) "
+            f"beside them. `treehead report {where}` makes tables, answers, page and "
             f"figures again from these files, and `python docs/results/publish_study.py STUDY` wrote this section.",
         ]
     )
 
 
-def _runs(summary: Mapping[str, Any], where: str) -> list[str]:
-    return [
-        *runs_markdown(summary),
-        "",
-        *answers_markdown(summary["answers"]),
-        "",
-        f"![Validation accuracy and loss of every run]({where}/figures/curves.png)",
-        "",
-        f"![What each choice changes, with intervals]({where}/figures/effects.png)",
-    ]
+def _runs(summary: Mapping[str, Any]) -> list[str]:
+    return [*runs_markdown(summary), "", *answers_markdown(summary["answers"])]
 
 
-def _mistakes(summary: Mapping[str, Any], where: str) -> list[str]:
+def _mistakes(summary: Mapping[str, Any]) -> list[str]:
     """Every choice with the heads answering for themselves, and the first choice under every decoder."""
     rows, table = summary["mistakes"], summary["mistakes_table"]
     shown = [
@@ -100,21 +109,16 @@ def _mistakes(summary: Mapping[str, Any], where: str) -> list[str]:
         for answer in summary["answers"]
         if any(word in answer["question"] for word in OF_MISTAKES) and "one pair" not in answer["text"]
     ]
-    return [
-        *markdown_table(table["heads"], shown),
-        "",
-        *answers_markdown(told),
-        "",
-        f"![Accuracy against the most severe mistakes, by loss and decoder]({where}/figures/mistakes.png)",
-    ]
+    return [*markdown_table(table["heads"], shown), "", *answers_markdown(told)]
 
 
 if __name__ == "__main__":
     parser = ArgumentParser(description="Publish a study.")
     parser.add_argument("study", type=Path)
     parser.add_argument("--partial", action="store_true", help="leave out the runs that are not finished")
+    parser.add_argument("--no-page", action="store_true", help="leave out report.html, which treehead report makes")
     words = parser.parse_args()
     try:
-        print(publish(words.study, partial=words.partial))
+        print(publish(words.study, partial=words.partial, page=not words.no_page))
     except UserError as error:
         sys.exit(f"publish_study: {error}")

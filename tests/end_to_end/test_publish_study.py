@@ -48,7 +48,9 @@ def test_a_study_may_be_published_in_part(tmp_path: Path) -> None:
     root = make_study(tmp_path / "study", finished=9)
     begin, end = markers("study:shapes")
     write_text(tmp_path / "README.md", f"{begin} old {end}")
-    results = publish_study.publish(root, tmp_path, partial=True)
+    results = publish_study.publish(root, tmp_path, partial=True, page=False)
+    assert not (results / "report.html").exists()
+    assert "report.html" not in (tmp_path / "README.md").read_text()
     assert len(list((results / "runs").iterdir())) == 9
     assert "9 of 12 runs" in (tmp_path / "README.md").read_text()
     study, where = study_of(str(shutil.copytree(results, tmp_path / "again")))  # and gone on with from there
@@ -75,10 +77,13 @@ def test_a_study_of_losses_shows_its_mistakes() -> None:
         "mistakes": rows,
         "mistakes_table": {"heads": ["choice", "decode"], "lines": [[r["at"]["loss"], r["decode"]] for r in rows]},
     }
-    written = publish_study.section(summary, "there")
+    written = publish_study.section(summary, "there", {"figures/mistakes.png", "figures/curves.png"})
     assert "| cross_entropy | crm |\n| hxe | independent |\n\n- hxe is milder." in written
     assert "| hxe | crm |" not in written
     assert "hxe is faster" not in written
+    assert "there/figures/mistakes.png" in written
+    assert "curves.png" not in written
+    assert "report.html" not in written
 
 
 @pytest.mark.parametrize("name", ["reference", "severity"])

@@ -169,9 +169,10 @@ def _classes(summary: Mapping[str, Any], leaf: str) -> str:
     worst = int(shares.argmin())
     names = [name.replace("_", " ") for name in spread["names"] or (f"class {i}" for i in range(len(shares)))]
     outside = [names[i] for i in np.argsort(shares) if shares[i] < low - 1.5 * (high - low)]
+    over = "In the one run" if spread["runs"] == 1 else f"Over {spread['runs']} runs"
     verdict = f"far below the others are {', '.join(outside)}" if outside else "none lies far below the others"
     return (
-        f"Over {spread['runs']} runs, {names[worst]} is recognised worst, {100 * shares[worst]:.1f} % "
+        f"{over}, {names[worst]} is recognised worst, {100 * shares[worst]:.1f} % "
         f"against a mean of {100 * shares.mean():.1f} %; half of the classes lie between {100 * low:.1f} and "
         f"{100 * high:.1f} %, and {verdict} (Tukey's fence)."
     )
