@@ -106,18 +106,18 @@ def test_a_dropped_image_is_placed_and_its_path_lit(opened: Open) -> None:
 
 def test_asked_to_be_surer_it_backs_off_to_a_wider_level(opened: Open) -> None:
     page = opened()
-    page.get_by_role("button", name="Sample: sunflower").click()
+    page.get_by_role("button", name="Sample: apple").click()
     slider = page.get_by_label("Answer only where at least")
     expect(slider).to_be_visible()
     shares = page.locator("#outline .row.lit .number").all_inner_texts()
-    expect(page.locator("#answer p")).to_contain_text("The sample shows: sunflower.")
+    expect(page.locator("#answer p")).to_contain_text("The sample shows: apple.")
     group, superclass, fine = (float(share.removesuffix(" %")) for share in shares)
     assert min(group, superclass) > fine + 2
     slider.fill(str(int(fine) - 2))
-    expect(page.locator("#answer h2")).to_have_text("sunflower")
+    expect(page.locator("#answer h2")).to_have_text("apple")
     expect(page.locator(".segment.lit.sure")).to_have_count(3)
     slider.fill(str(int(fine) + 2))
-    expect(page.locator("#answer h2")).to_have_text("flowers")
+    expect(page.locator("#answer h2")).to_have_text("fruit and vegetables")
     expect(page.locator(".segment.lit.sure")).to_have_count(2)
     slider.fill("99")
     expect(page.locator("#answer h2")).to_have_text("Not sure enough")
@@ -151,9 +151,9 @@ def test_it_is_worked_by_keyboard(opened: Open) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "file"
-    page.get_by_role("button", name="Sample: road").focus()
+    page.get_by_role("button", name="Sample: skyscraper").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#answer h2")).to_have_text("road")
+    expect(page.locator("#answer h2")).to_have_text("skyscraper")
     closed = page.locator("#outline details:not([open]) > summary").first
     closed.focus()
     count = page.locator("#outline .row").count()
@@ -163,7 +163,7 @@ def test_it_is_worked_by_keyboard(opened: Open) -> None:
 
 def test_a_pasted_image_is_placed(opened: Open) -> None:
     page = opened()
-    content = base64.b64encode(drawn("road")).decode()
+    content = base64.b64encode(drawn("skyscraper")).decode()
     page.evaluate(
         """(content) => {
           const brought = new DataTransfer(), bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
@@ -172,7 +172,7 @@ def test_a_pasted_image_is_placed(opened: Open) -> None:
         }""",
         content,
     )
-    expect(page.locator("#answer h2")).to_have_text("road")
+    expect(page.locator("#answer h2")).to_have_text("skyscraper")
 
 
 def test_a_file_that_is_no_image_is_named(opened: Open, tmp_path: Path) -> None:
