@@ -72,8 +72,7 @@ def section(summary: Mapping[str, Any], where: str, files: Collection[str]) -> s
     """
     told = _mistakes(summary) if "loss" in summary["axes"] else _runs(summary)
     wanted = ("mistakes",) if "loss" in summary["axes"] else ("curves", "effects")
-    figures = {name: f"figures/{name}.png" for name in wanted}
-    shown = [f"![{FIGURES[name]}]({where}/{file})" for name, file in figures.items() if file in files]
+    shown = [name for name in wanted if f"figures/{name}.png" in files]
     page = f"[page]({where}/report.html) and " if "report.html" in files else ""
     finished = sum(cell["figures"] is not None for cell in summary["cells"])
     of = "" if finished == len(summary["cells"]) else f" of {len(summary['cells'])}"
@@ -84,7 +83,7 @@ def section(summary: Mapping[str, Any], where: str, files: Collection[str]) -> s
             "",
             *told,
             "",
-            *(f"{figure}\n" for figure in shown),
+            *(f"![{FIGURES[name]}]({where}/figures/{name}.png)\n" for name in shown),
             f"Every run's config, history and metrics are in `{where}/runs`, their {page}[tables]({where}/summary.md) "
             f"beside them. `treehead report {where}` makes tables, answers, page and "
             f"figures again from these files, and `python docs/results/publish_study.py STUDY` wrote this section.",
