@@ -1,7 +1,9 @@
-"""What every publishing script does: copy a run's files, and write a part of a page anew."""
+"""What the publishing scripts share: make room, copy a run's files, and write a part of a page anew."""
 
 import shutil
 from pathlib import Path
+
+from treehead.types import UserError
 
 RUN_FILES = ("config.toml", "environment.json", "tree.json", "network.json", "history.jsonl", "metrics.json")
 """What a published run is told by: no weights, no predictions, no images."""
@@ -13,6 +15,17 @@ def copied(run: Path, folder: Path, files: tuple[str, ...] = RUN_FILES) -> Path:
     if run.resolve() != folder.resolve():
         for file in files:
             shutil.copyfile(run / file, folder / file)
+    return folder
+
+
+def emptied(folder: Path, source: Path) -> Path:
+    """The folder, without what was published there before.
+
+    Raises: UserError: it is the `source` itself, which would be lost.
+    """
+    if folder.resolve() == source.resolve():
+        raise UserError(f"{source} is published already; treehead report {source} draws it again")
+    shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 

@@ -9,15 +9,16 @@ has one of that name.
 """
 
 import json
-import shutil
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from filing import RUN_FILES, copied, rewritten
+from filing import RUN_FILES, copied, emptied, rewritten
 from treehead.experiment.model import load_model, save_model
 from treehead.report import write_report
 from treehead.runfiles import RunFolder, write_text
+from treehead.types import UserError
 
 REPOSITORY = Path(__file__).parents[2]
 PUBLISHED = (*RUN_FILES, "calibration.json", "predictions.npz")
@@ -25,21 +26,18 @@ SHIPPED = tuple(file for file in PUBLISHED if file not in ("history.jsonl", "pre
 
 
 def publish(run: Path, *, ship: bool = True) -> None:
-    """Copy, draw, ship and fill in; see the module's docstring."""
+    """Copy, draw, ship and fill in; see the module's docstring.
+
+    Raises: UserError: no run is there, or it is the published one itself.
+    """
     name = RunFolder(run).checked().root.resolve().name
-    results = copied(run, emptied(REPOSITORY / "docs" / "results" / name), PUBLISHED)
+    results = copied(run, emptied(REPOSITORY / "docs" / "results" / name, run), PUBLISHED)
     if ship:
-        model = copied(run, emptied(REPOSITORY / "src" / "treehead" / "models" / name), SHIPPED)
+        model = copied(run, emptied(REPOSITORY / "src" / "treehead" / "models" / name, run), SHIPPED)
         save_model(RunFolder(model), load_model(RunFolder(run)), half=True)
     write_report(results, images=False)
     readme = REPOSITORY / "README.md"
     write_text(readme, filled(readme.read_text(encoding="utf-8"), results))
-
-
-def emptied(folder: Path) -> Path:
-    """The folder, without what an earlier run left there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
 
 
 def filled(readme: str, results: Path) -> str:
@@ -116,4 +114,7 @@ if __name__ == "__main__":
     parser.add_argument("run", type=Path)
     parser.add_argument("--no-model", action="store_true", help="leave the package's models as they are")
     words = parser.parse_args()
-    publish(words.run, ship=not words.no_model)
+    try:
+        publish(words.run, ship=not words.no_model)
+    except UserError as error:
+        sys.exit(f"publish: {error}")

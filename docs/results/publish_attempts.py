@@ -1,4 +1,4 @@
-"""Publish runs on the way to the published one, or that were to beat it and did not: their files here, their curves beside its own.
+"""Publish runs before the published one, or that did not beat it: their files here, their curves beside its own.
 
     python docs/results/publish_attempts.py runs/half-rate runs/muon     # a folder each, called as the run's
     python docs/results/publish_attempts.py                              # table and figure again, from the files here

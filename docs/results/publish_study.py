@@ -10,14 +10,13 @@ docs/results/NAME` makes summary, page and figures again from those files.
 """
 
 import json
-import shutil
 import sys
 from argparse import ArgumentParser
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from filing import copied, rewritten
+from filing import copied, emptied, rewritten
 from treehead.experiment.summary import answers_markdown, markdown_table, runs_markdown, write_summary
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
@@ -36,7 +35,8 @@ FIGURES = {
 def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False, page: bool = True) -> Path:
     """Copy, sum up, draw and fill in; gives the folder of results.
 
-    Raises: UserError: a run of the study is not finished, and `partial` was not asked for; none is.
+    Raises: UserError: a run of the study is not finished, and `partial` was not asked for; none is; it is the
+        published one itself.
     """
     summary = write_summary(root)
     finished = [cell["name"] for cell in summary["cells"] if cell["figures"]]
@@ -44,7 +44,7 @@ def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False,
     if waiting and not (partial and finished):
         raise UserError(f"of {root}, {', '.join(waiting)} is not finished; treehead study {root} goes on")
     source, results = StudyFolder(root), StudyFolder(repository / "docs" / "results" / summary["name"])
-    shutil.rmtree(results.root, ignore_errors=True)
+    emptied(results.root, root)
     for name in finished:
         copied(source.run(name).root, results.run(name).root)
     copied(root, results.root, (source.study.name,))

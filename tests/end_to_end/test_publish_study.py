@@ -52,6 +52,9 @@ def test_a_study_may_be_published_in_part(tmp_path: Path) -> None:
     assert not (results / "report.html").exists()
     assert "report.html" not in (tmp_path / "README.md").read_text()
     assert len(list((results / "runs").iterdir())) == 9
+    with pytest.raises(UserError, match="is published already"):
+        publish_study.publish(results, tmp_path, partial=True)
+    assert results.exists()
     assert "9 of 12 runs" in (tmp_path / "README.md").read_text()
     study, where = study_of(str(shutil.copytree(results, tmp_path / "again")))  # and gone on with from there
     states = [state_of(StudyFolder(where), cell).state for cell in cells(study)]
