@@ -145,8 +145,8 @@ def test_load_predicts_what_the_run_recorded(trained: Path) -> None:
 
 
 def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path) -> None:
-    """Bit-identical weights, stopped in the midst of an epoch."""
-    config = treehead.changed(recipe("shapes"), QUICK_CHANGES)
+    """Bit-identical weights, stopped in the midst of an epoch, sharpness-aware from there on."""
+    config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"sharpness.radius": 0.02, "sharpness.begin": 0.4})
     data = shapes(train_per_leaf=60, test_per_leaf=10)
 
     class Impatient(Silent):

@@ -33,9 +33,10 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": SgdConfig(),
     "sgd-plain": SgdConfig(momentum=0, nesterov=False),
     "sgd-heavy-ball": SgdConfig(nesterov=False),
+    "sgd-bare": SgdConfig(momentum=0, nesterov=False, weight_decay=0),
     "muon": MuonConfig(),
 }
-SMALL = {"adam": 1e-3, "sgd": 0.01, "sgd-plain": 0.02, "sgd-heavy-ball": 0.01, "muon": 0.05}
+SMALL = {"adam": 1e-3, "sgd": 0.01, "sgd-plain": 0.02, "sgd-heavy-ball": 0.01, "sgd-bare": 0.02, "muon": 0.05}
 AUGMENTS = {
     "crop": AugmentConfig(crop_px=3),
     "cutout": AugmentConfig(cutout_px=5),
@@ -61,6 +62,41 @@ def test_ten_steps_of_an_optimizer(name: str) -> None:
         ours, theirs = (e.train(plan(epoch=epoch), 0, np.full(4, rate)) for e in (both.scratch, both.pytorch))
         np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-3)
         assert (ours.known == theirs.known).all()
+    assert_close(both.scratch.weights(), both.pytorch.weights(), 3e-3)
+    assert_close(both.scratch.optimizer_state(), both.pytorch.optimizer_state(), 2e-2)
+
+
+@pytest.mark.parametrize("kind", ["scratch", "pytorch"])
+def test_a_sharpness_aware_step_by_its_definition(kind: str) -> None:
+    """The weights, moved uphill by hand; the gradient there, taken from where they were."""
+    engines = [getattr(both_engines(OPTIMIZERS["sgd-bare"]), kind) for _ in range(3)]
+    start, radius, rate = engines[0].weights(), 0.3, 0.5
+    plain, _, aware = engines
+    told = plain.train(plan(), 0, np.array([rate]))
+    slope = {name: (start[name] - value) / rate for name, value in plain.weights().items()}
+    kernels = [name for name, value in start.items() if value.ndim > 1]
+    length = np.sqrt(sum((np.linalg.norm(start[name]) * np.linalg.norm(slope[name])) ** 2 for name in kernels))
+    moved = start | {
+        name: start[name] + radius * np.linalg.norm(start[name]) ** 2 * slope[name] / length for name in kernels
+    }
+    uphill = engines[1]
+    uphill.load_weights(moved)
+    higher = uphill.train(plan(), 0, np.array([rate]))
+    assert higher.losses[0, 0] > told.losses[0, 0] + 0.02
+    aware_told = aware.train(plan(), 0, np.array([rate]), radius=radius)
+    np.testing.assert_array_equal(aware_told.losses, told.losses)
+    expected = {name: start[name] - (moved[name] - value) for name, value in uphill.weights().items()}
+    running = {name: value for name, value in plain.weights().items() if "running" in name}
+    assert running
+    assert_close(aware.weights(), expected | running, 1e-4)
+    assert any(np.abs(aware.weights()[name] - plain.weights()[name]).max() > 1e-3 for name in kernels)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "muon"])
+def test_sharpness_aware_steps(name: str) -> None:
+    both, rates = both_engines(OPTIMIZERS[name]), np.full(4, SMALL[name] / 2)
+    ours, theirs = (e.train(plan(), 0, rates, radius=0.05) for e in (both.scratch, both.pytorch))
+    np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-3)
     assert_close(both.scratch.weights(), both.pytorch.weights(), 3e-3)
     assert_close(both.scratch.optimizer_state(), both.pytorch.optimizer_state(), 2e-2)
 

@@ -1,10 +1,10 @@
-"""The learning rate of every step, by hand."""
+"""What changes while a run trains, by hand."""
 
 import numpy as np
 import pytest
 
-from treehead.config import ScheduleConfig
-from treehead.train.schedule import learning_rates, level_weights
+from treehead.config import ScheduleConfig, SharpnessConfig
+from treehead.train.schedule import learning_rates, level_weights, radii
 
 
 def test_a_linear_schedule_by_hand() -> None:
@@ -32,3 +32,9 @@ def test_level_weights_go_in_a_line() -> None:
     weights = level_weights(np.array([1.0, 0.4]), np.array([1.0, 0.0]), num_epochs=3)
     np.testing.assert_allclose(weights, [[1, 0.4], [1, 0.2], [1, 0]])
     assert level_weights(np.ones(2), np.zeros(2), num_epochs=1).tolist() == [[1, 1]]
+
+
+def test_the_radius_is_nothing_until_it_begins() -> None:
+    assert radii(SharpnessConfig(radius=0.1, begin=0.6), num_epochs=5).tolist() == [0, 0, 0, 0.1, 0.1]
+    assert radii(SharpnessConfig(radius=0.1, begin=0), num_epochs=2).tolist() == [0.1, 0.1]
+    assert radii(SharpnessConfig(begin=0), num_epochs=2).tolist() == [0, 0]

@@ -23,6 +23,7 @@ from treehead.config.optimizer import MuonConfig as MuonConfig
 from treehead.config.optimizer import Optimizer as Optimizer
 from treehead.config.optimizer import ScheduleConfig as ScheduleConfig
 from treehead.config.optimizer import SgdConfig as SgdConfig
+from treehead.config.optimizer import SharpnessConfig as SharpnessConfig
 from treehead.config.reading import changed as changed
 from treehead.config.reading import described as described
 from treehead.config.reading import read_config as read_config

@@ -65,4 +65,13 @@ class ScheduleConfig(Section):
     """How it falls to 0 afterwards."""
 
 
+class SharpnessConfig(Section):
+    """Sharpness-aware steps: a step's gradient is taken where the loss is worst nearby; they cost twice the time."""
+
+    radius: float = Field(default=0.0, ge=0)
+    """How far away that is, each kernel's share measured in its own norm; 0 takes it where the weights are."""
+    begin: float = Field(default=0.8, ge=0, lt=1)
+    """Share of the epochs after which they begin."""
+
+
 Optimizer = Annotated[AdamConfig | SgdConfig | MuonConfig, Field(discriminator="kind")]

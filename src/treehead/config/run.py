@@ -7,7 +7,7 @@ from pydantic import Field
 from treehead.config.data import AugmentConfig, DataConfig
 from treehead.config.loss import CrossEntropyConfig, Loss
 from treehead.config.network import NetworkConfig
-from treehead.config.optimizer import AdamConfig, Optimizer, ScheduleConfig
+from treehead.config.optimizer import AdamConfig, Optimizer, ScheduleConfig, SharpnessConfig
 from treehead.config.section import Section
 
 
@@ -53,6 +53,7 @@ class RunConfig(Section):
     loss: Loss = CrossEntropyConfig()
     optimizer: Optimizer = AdamConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    sharpness: SharpnessConfig = SharpnessConfig()
     train: TrainConfig = TrainConfig()
     decode: Literal["independent", "top_down", "path", "marginal", "crm"] = "independent"
     """How the heads' probabilities become one answer; all but `independent` agree with the tree."""

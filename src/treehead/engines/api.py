@@ -46,11 +46,19 @@ class Engine(Protocol):
         ...
 
     def train(
-        self, plan: EpochPlan, start: int, learning_rates: Array, level_weights: Array | None = None
+        self,
+        plan: EpochPlan,
+        start: int,
+        learning_rates: Array,
+        level_weights: Array | None = None,
+        *,
+        radius: float = 0.0,
     ) -> StepResults:
         """Take the steps start, start + 1, ... of `plan`, one per learning rate.
 
         Shapes: level_weights: (L,), in place of the objective's.
+        Conventions: with a `radius`, a step's gradient is that of the weights moved so far up the loss, see
+            `SharpnessConfig`; what the step tells is of the weights where they were.
         """
         ...
 

@@ -19,7 +19,7 @@ from treehead.experiment.objective import objective_of, weights_of_levels
 from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
 from treehead.train.loop import Watcher, fit
-from treehead.train.schedule import learning_rates, level_weights
+from treehead.train.schedule import learning_rates, level_weights, radii
 from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
 from treehead.types import UserError
 
@@ -114,6 +114,7 @@ def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
         objective=setup.objective,
         rates=learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=num_steps),
         level_weights=level_weights(start, end, num_epochs=config.train.epochs),
+        radii=radii(config.sharpness, num_epochs=config.train.epochs),
         train=config.train,
         augment=config.augment,
         seed=config.seed,

@@ -52,6 +52,7 @@ def fit(
     objective: Objective,
     rates: Array,
     level_weights: Array,
+    radii: Array,
     train: TrainConfig,
     augment: AugmentConfig,
     seed: int,
@@ -62,7 +63,8 @@ def fit(
     """Train until `train.epochs` are done, from the folder's checkpoint if it has one.
 
     Shapes: rates: (all steps of the run,), see `schedule.learning_rates`; level_weights: (epochs, L), see
-        `schedule.level_weights`; shares: (training images,), see `augment.draw_epoch_plan`.
+        `schedule.level_weights`; radii: (epochs,), see `schedule.radii`; shares: (training images,), see
+        `augment.draw_epoch_plan`.
     Conventions: history is written before the checkpoint, and cut to the checkpoint's epoch on the way back, so the
         two agree wherever a run was stopped.
     Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint stays.
@@ -82,8 +84,11 @@ def fit(
         )
         weights = level_weights[epoch - 1]
         epoch_rates = rates[(epoch - 1) * len(plan.order) : epoch * len(plan.order)]
+        radius = float(radii[epoch - 1])
         started = time.perf_counter()
-        results = train_epoch(engine, plan, epoch_rates, epoch, train.epochs, watcher, level_weights=weights)
+        results = train_epoch(
+            engine, plan, epoch_rates, epoch, train.epochs, watcher, level_weights=weights, radius=radius
+        )
         seconds = time.perf_counter() - started
         checked = _validate(engine, splits, objective)
         record = {
@@ -119,17 +124,19 @@ def train_epoch(
     watcher: Watcher,
     *,
     level_weights: Array | None = None,
+    radius: float = 0.0,
 ) -> StepResults:
     """Take every step of `plan`, telling the watcher four times a second.
 
-    Shapes: rates: (S,), the learning rate of each step; level_weights: (L,), or the objective's.
+    Shapes: rates: (S,), the learning rate of each step; level_weights: (L,), or the objective's; radius: see
+        `Engine.train`.
     Raises: RunError: the loss became NaN or infinite.
     """
     steps, batch = plan.order.shape
     parts: list[StepResults] = []
     started, done, chunk = time.perf_counter(), 0, 1
     while done < steps:
-        parts.append(engine.train(plan, done, rates[done : done + chunk], level_weights))
+        parts.append(engine.train(plan, done, rates[done : done + chunk], level_weights, radius=radius))
         _stop_if_lost(parts[-1].losses, first_step=done, epoch=epoch, rates=rates)
         so_far = _joined(parts)
         done = len(so_far.losses)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from treehead.config import ScheduleConfig
+from treehead.config import ScheduleConfig, SharpnessConfig
 from treehead.types import Array
 
 
@@ -32,3 +32,11 @@ def level_weights(start: Array, end: Array, *, num_epochs: int) -> Array:
     """
     share = np.linspace(0, 1, num_epochs)[:, None]
     return (1 - share) * start + share * end
+
+
+def radii(sharpness: SharpnessConfig, *, num_epochs: int) -> Array:
+    """The radius of the sharpness-aware steps of every epoch: 0 until `begin`, then all of it.
+
+    Shapes: returns (num_epochs,) float64.
+    """
+    return np.where(np.arange(num_epochs) >= round(sharpness.begin * num_epochs), sharpness.radius, 0.0)

@@ -16,6 +16,7 @@ from treehead.engines.pytorch.loss import HeadLosses, MixedLabels
 from treehead.engines.pytorch.machine import choose_device, choose_precision
 from treehead.engines.pytorch.network import Network, PlannedDropout, named_state
 from treehead.engines.pytorch.optim import Optimizers
+from treehead.engines.pytorch.sharpness import uphill
 from treehead.engines.weights import check_weights
 from treehead.spec import NetSpec
 from treehead.types import Array, Weights
@@ -75,7 +76,13 @@ class PyTorchEngine:
         self._labels = torch.from_numpy(labels).to(self._device)
 
     def train(
-        self, plan: EpochPlan, start: int, learning_rates: Array, level_weights: Array | None = None
+        self,
+        plan: EpochPlan,
+        start: int,
+        learning_rates: Array,
+        level_weights: Array | None = None,
+        *,
+        radius: float = 0.0,
     ) -> StepResults:
         """See `Engine.train`."""
         self.network.train()
@@ -86,7 +93,12 @@ class PyTorchEngine:
             self._drop(int(plan.dropout_seeds[step]), len(order))
             labels, partners = self._labels[order], torch.from_numpy(plan.partners[step]).to(self._device)
             mixed = MixedLabels(labels, labels[partners], self._floats(plan.partner_shares(step)))
-            taken.append(self._step(self._batch(plan, step, order, partners), mixed, weights, float(learning_rate)))
+            batch = self._batch(plan, step, order, partners)
+            taken.append(self._gradients(batch, mixed, weights))
+            if radius:
+                with uphill(self.network, radius):
+                    self._gradients(batch, mixed, weights)
+            self.optimizer.step(float(learning_rate))
         losses, correct, known = (torch.stack(part).cpu().numpy() for part in zip(*taken, strict=True))
         return StepResults(losses.astype(np.float64), correct, known)
 
@@ -107,15 +119,13 @@ class PyTorchEngine:
             batch = (down @ batch.float() @ across.T).contiguous(memory_format=torch.channels_last).to(self._dtype)
         return batch
 
-    def _step(
-        self, inputs: Tensor, labels: MixedLabels, level_weights: Tensor, learning_rate: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _gradients(self, inputs: Tensor, labels: MixedLabels, level_weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Every parameter's gradient anew; gives the losses, hits and known labels, (L,) each."""
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             logits = self.network(inputs)
         losses = self._losses([head.float() for head in logits], labels)
         self.optimizer.zero_grad()
         (losses @ level_weights).backward()
-        self.optimizer.step(learning_rate)
         correct = [(head.argmax(1) == label).sum() for head, label in zip(logits, labels.own.T, strict=True)]
         return losses.detach(), torch.stack(correct), (labels.own >= 0).sum(0)
 

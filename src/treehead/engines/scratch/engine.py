@@ -3,6 +3,8 @@
 N images, B batch, H W image, C channels, L levels, P Q a shrunk image.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from treehead.config import EngineConfig, Optimizer
@@ -14,6 +16,7 @@ from treehead.engines.scratch.layer import Mode
 from treehead.engines.scratch.loss import MixedLabels, head_losses
 from treehead.engines.scratch.network import Network
 from treehead.engines.scratch.optim import optimizer_of
+from treehead.engines.scratch.sharpness import uphill
 from treehead.engines.scratch.twins import compiled_in
 from treehead.engines.scratch.workspace import Workspace
 from treehead.engines.weights import check_weights
@@ -73,30 +76,38 @@ class ScratchEngine:
         self._pixels, self._labels = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels
 
     def train(
-        self, plan: EpochPlan, start: int, learning_rates: Array, level_weights: Array | None = None
+        self,
+        plan: EpochPlan,
+        start: int,
+        learning_rates: Array,
+        level_weights: Array | None = None,
+        *,
+        radius: float = 0.0,
     ) -> StepResults:
         """See `Engine.train`."""
         weights = self._objective.level_weights if level_weights is None else level_weights
         taken = []
         with self._work.quiet_blas():
             for step, learning_rate in enumerate(learning_rates, start):
-                self._work.begin_step()
-                labels = self._labels[plan.order[step]]
-                mixed = MixedLabels(labels, labels[plan.partners[step]], plan.partner_shares(step))
                 mode = Mode(training=True, work=self._work, dropout_seed=int(plan.dropout_seeds[step]))
-                taken.append(self._step(self._batch(plan, step), mixed, weights, float(learning_rate), mode))
+                taken.append(self._gradients(plan, step, weights, mode))
+                if radius:
+                    with uphill(self.network.params(), radius):
+                        self._gradients(plan, step, weights, replace(mode, keep_running=True))
+                self.optimizer.step(float(learning_rate))
         losses, correct, known = (np.stack(part) for part in zip(*taken, strict=True))
         return StepResults(losses, correct, known)
 
-    def _step(
-        self, inputs: Array, labels: MixedLabels, level_weights: Array, learning_rate: float, mode: Mode
-    ) -> tuple[Array, Array, Array]:
-        logits, backward = self.network.forward(inputs, mode)
+    def _gradients(self, plan: EpochPlan, step: int, level_weights: Array, mode: Mode) -> tuple[Array, Array, Array]:
+        """Every parameter's gradient anew; gives the losses, hits and known labels, (L,) each."""
+        self._work.begin_step()
+        own = self._labels[plan.order[step]]
+        labels = MixedLabels(own, own[plan.partners[step]], plan.partner_shares(step))
+        logits, backward = self.network.forward(self._batch(plan, step), mode)
         losses, gradients = head_losses(self._objective, logits, labels)
         backward([np.float32(weight) * dlogits for weight, dlogits in zip(level_weights, gradients, strict=True)])
-        self.optimizer.step(learning_rate)
-        correct = [(head.argmax(axis=1) == label).sum() for head, label in zip(logits, labels.own.T, strict=True)]
-        return losses, np.array(correct), (labels.own >= 0).sum(axis=0)
+        correct = [(head.argmax(axis=1) == label).sum() for head, label in zip(logits, own.T, strict=True)]
+        return losses, np.array(correct), (own >= 0).sum(axis=0)
 
     def _batch(self, plan: EpochPlan, step: int) -> Array:
         """The varied images of one step, standardised. Shapes: (B, H, W, C), or (B, P, Q, C) where they are shrunk."""

@@ -33,6 +33,7 @@ class Mode:
     training: bool
     work: Workspace = field(default_factory=Workspace)
     dropout_seed: int = 0
+    keep_running: bool = False  # training, but the running statistics of norms stay as they are
 
 
 class Layer(Protocol):

@@ -120,7 +120,7 @@ class BatchNorm2d:
 
         first, second = np.sum(mode.work.over_blocks(sums_block, len(x), block=_block(x)), axis=0) / count
         mean, var = near + first, np.maximum(second - first**2, 0)
-        keep, new = 1 - self.momentum, self.momentum
+        keep, new = (1.0, 0.0) if mode.keep_running else (1 - self.momentum, self.momentum)
         self.running_mean[...] = keep * self.running_mean + new * mean
         self.running_var[...] = keep * self.running_var + new * var * (count / (count - 1))
         return mean, var
