@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from treehead.config import ScheduleConfig, SharpnessConfig
-from treehead.train.schedule import learning_rates, level_weights, radii
+from treehead.config import AugmentConfig, ScheduleConfig, SharpnessConfig, ShrinkConfig
+from treehead.train.schedule import epoch_costs, learning_rates, level_weights, radii
 
 
 def test_a_linear_schedule_by_hand() -> None:
@@ -38,3 +38,10 @@ def test_the_radius_is_nothing_until_it_begins() -> None:
     assert radii(SharpnessConfig(radius=0.1, begin=0.6), num_epochs=5).tolist() == [0, 0, 0, 0.1, 0.1]
     assert radii(SharpnessConfig(radius=0.1, begin=0), num_epochs=2).tolist() == [0.1, 0.1]
     assert radii(SharpnessConfig(begin=0), num_epochs=2).tolist() == [0, 0]
+
+
+def test_small_images_cost_less_and_sharpness_aware_steps_twice() -> None:
+    augment = AugmentConfig(shrink=(ShrinkConfig(until=0.25, pixels=8), ShrinkConfig(until=0.5, pixels=12)))
+    costs = epoch_costs(augment, np.array([0, 0.1, 0, 0.1]), image_size=(16, 20))
+    assert costs.tolist() == [64, 2 * 144, 320, 640]
+    assert epoch_costs(AugmentConfig(), np.zeros(2), image_size=(16, 20)).tolist() == [320, 320]

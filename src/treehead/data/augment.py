@@ -101,11 +101,12 @@ def draw_epoch_plan(
         box_rows=boxes[0],
         box_columns=boxes[1],
         partners=partners,
-        size_px=_size_px(augment, epoch=epoch, num_epochs=num_epochs),
+        size_px=size_px(augment, epoch=epoch, num_epochs=num_epochs),
     )
 
 
-def _size_px(augment: AugmentConfig, *, epoch: int, num_epochs: int) -> int | None:
+def size_px(augment: AugmentConfig, *, epoch: int, num_epochs: int) -> int | None:
+    """What images are shrunk to in epoch number `epoch` (from 1); None where they are left whole."""
     return next((part.pixels for part in augment.shrink if epoch <= part.until * num_epochs), None)
 
 

@@ -17,6 +17,7 @@ from treehead.engines.api import Engine, StepResults
 from treehead.engines.objective import Objective, level_losses
 from treehead.runfiles import RunFolder
 from treehead.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from treehead.train.schedule import epoch_costs
 from treehead.types import Array, RunError
 
 TICK_SECONDS = 0.25
@@ -70,6 +71,7 @@ def fit(
     Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint stays.
     """
     done, history = _restore(engine, folder)
+    costs = epoch_costs(augment, radii, image_size=splits.train.pixels.shape[2:])
     engine.load_images(splits.train.pixels, splits.train.labels)
     for epoch in range(done + 1, train.epochs + 1):
         plan = draw_epoch_plan(
@@ -84,10 +86,17 @@ def fit(
         )
         weights = level_weights[epoch - 1]
         epoch_rates = rates[(epoch - 1) * len(plan.order) : epoch * len(plan.order)]
-        radius = float(radii[epoch - 1])
         started = time.perf_counter()
         results = train_epoch(
-            engine, plan, epoch_rates, epoch, train.epochs, watcher, level_weights=weights, radius=radius
+            engine,
+            plan,
+            epoch_rates,
+            epoch,
+            train.epochs,
+            watcher,
+            level_weights=weights,
+            radius=float(radii[epoch - 1]),
+            epochs_left=costs[epoch:].sum() / costs[epoch - 1],
         )
         seconds = time.perf_counter() - started
         checked = _validate(engine, splits, objective)
@@ -125,14 +134,17 @@ def train_epoch(
     *,
     level_weights: Array | None = None,
     radius: float = 0.0,
+    epochs_left: float | None = None,
 ) -> StepResults:
     """Take every step of `plan`, telling the watcher four times a second.
 
-    Shapes: rates: (S,), the learning rate of each step; level_weights: (L,), or the objective's; radius: see
-        `Engine.train`.
+    Shapes: rates: (S,), the learning rate of each step; level_weights: (L,), or the objective's.
+    Conventions: radius: see `Engine.train`; epochs_left: the work after this epoch, as so many of it, for the guess
+        of the time left; without it every epoch to come is taken for one like this.
     Raises: RunError: the loss became NaN or infinite.
     """
     steps, batch = plan.order.shape
+    epochs_left = num_epochs - epoch if epochs_left is None else epochs_left
     parts: list[StepResults] = []
     started, done, chunk = time.perf_counter(), 0, 1
     while done < steps:
@@ -142,7 +154,7 @@ def train_epoch(
         done = len(so_far.losses)
         per_step = (time.perf_counter() - started) / done
         chunk = max(1, int(TICK_SECONDS / per_step))
-        left = per_step * (steps - done + steps * (num_epochs - epoch))
+        left = per_step * (steps - done + steps * epochs_left)
         losses, accuracy = _means(so_far)
         watcher.progressed(Progress(epoch, num_epochs, done, steps, losses, accuracy, batch / per_step, left))
     return _joined(parts)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from treehead.config import ScheduleConfig, SharpnessConfig
+from treehead.config import AugmentConfig, ScheduleConfig, SharpnessConfig
+from treehead.data.augment import size_px
 from treehead.types import Array
 
 
@@ -40,3 +41,14 @@ def radii(sharpness: SharpnessConfig, *, num_epochs: int) -> Array:
     Shapes: returns (num_epochs,) float64.
     """
     return np.where(np.arange(num_epochs) >= round(sharpness.begin * num_epochs), sharpness.radius, 0.0)
+
+
+def epoch_costs(augment: AugmentConfig, radii: Array, *, image_size: tuple[int, int]) -> Array:
+    """The work of every epoch: pixels seen of an image, twice where steps are sharpness-aware.
+
+    Shapes: radii: (epochs,), see `radii`; returns (epochs,) float64.
+    """
+    num_epochs = len(radii)
+    sizes = [size_px(augment, epoch=epoch, num_epochs=num_epochs) for epoch in range(1, num_epochs + 1)]
+    pixels = np.array([size**2 if size else np.prod(image_size) for size in sizes], np.float64)
+    return pixels * np.where(radii > 0, 2, 1)
