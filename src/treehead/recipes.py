@@ -12,15 +12,18 @@ from treehead.types import UserError
 def cifar100() -> RunConfig:
     """Three heads on CIFAR-100: Adam, ReLU, official split, 50 epochs, the default network.
 
-    Expect: fine 74.06, superclass 83.14, group 88.49 % (one seed) in 34 minutes on two cores with AVX-512 BF16, at
-    commit c5305a31. CutMix and the high rate keep it from learning its images by heart.
+    Expect: fine 74.85, superclass 83.24, group 88.83 % (one seed) in 48 minutes on two cores with AVX-512 BF16, at
+    commit 7ef4240d. CutMix and sharpness-aware steps keep it from learning its images by heart; the last three epochs
+    see images as they are, since test images are not mixed either.
     """
     return changed(
         RunConfig(name="cifar100"),
         {
             "optimizer.learning_rate": 2.4e-2,
             "augment.cutmix": 0.5,
+            "augment.cutmix_until": 0.94,
             "augment.shrink": [{"until": 0.3, "pixels": 20}, {"until": 0.6, "pixels": 24}],
+            "sharpness": {"radius": 0.015, "begin": 0.6},
         },
     )
 
