@@ -57,7 +57,7 @@ class AugmentConfig(Section):
     cutmix: float = Field(default=0.0, ge=0, le=1)
     """Share of the images that get a rectangle of another image, and of its label as much."""
     cutmix_until: float = Field(default=1.0, gt=0, le=1)
-    """Share of the epochs up to which images are mixed; a network that overfits wants them mixed to the end, 1."""
+    """Share of the epochs up to which images are mixed; after that they are as those that will be asked about."""
     shrink: tuple[ShrinkConfig, ...] = ()
     """Smaller images in early epochs, which cost less: [{until = 0.3, pixels = 20}]; in order of `until`."""
 
