@@ -32,8 +32,6 @@ def test_level_weights_go_in_a_line() -> None:
     weights = level_weights(np.array([1.0, 0.4]), np.array([1.0, 0.0]), num_epochs=3)
     np.testing.assert_allclose(weights, [[1, 0.4], [1, 0.2], [1, 0]])
     assert level_weights(np.ones(2), np.zeros(2), num_epochs=1).tolist() == [[1, 1]]
-    late = level_weights(np.array([1.0, 0.4]), np.array([1.0, 0.0]), num_epochs=5, begin=0.6)
-    np.testing.assert_allclose(late, [[1, 0.4], [1, 0.4], [1, 0.4], [1, 0.2], [1, 0]])
 
 
 def test_the_radius_is_nothing_until_it_begins() -> None:

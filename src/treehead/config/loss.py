@@ -18,8 +18,6 @@ class LossConfig(Section):
     """Weight of each level's loss, leaves first; levels beyond the list take its last value."""
     final_level_weights: LevelWeights | None = None
     """Weights that the above have become, in a line over the epochs, at the last one; without it they stay."""
-    fade_begin: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the epochs after which that line begins."""
 
 
 class CrossEntropyConfig(LossConfig):

@@ -113,7 +113,7 @@ def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
         levels=setup.model.tree.levels,
         objective=setup.objective,
         rates=learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=num_steps),
-        level_weights=level_weights(start, end, num_epochs=config.train.epochs, begin=config.loss.fade_begin),
+        level_weights=level_weights(start, end, num_epochs=config.train.epochs),
         radii=radii(config.sharpness, num_epochs=config.train.epochs),
         train=config.train,
         augment=config.augment,

@@ -26,14 +26,12 @@ def learning_rates(schedule: ScheduleConfig, *, peak: float, num_steps: int) -> 
     return peak * np.where(step < warm, (step + 1) / max(warm, 1), after[schedule.decay])
 
 
-def level_weights(start: Array, end: Array, *, num_epochs: int, begin: float = 0.0) -> Array:
-    """The weights of the levels' losses in every epoch: `start`, then a line to `end` in the last.
+def level_weights(start: Array, end: Array, *, num_epochs: int) -> Array:
+    """The weights of the levels' losses in every epoch: a line from `start` in the first to `end` in the last.
 
     Shapes: start, end: (L,); returns (num_epochs, L) float64.
-    Conventions: the last epoch with `start` itself is number `begin * num_epochs`, but at least the first.
     """
-    kept = max(1, round(begin * num_epochs))
-    share = np.concatenate([np.zeros(kept), np.linspace(0, 1, num_epochs - kept + 1)[1:]])[:, None]
+    share = np.linspace(0, 1, num_epochs)[:, None]
     return (1 - share) * start + share * end
 
 
