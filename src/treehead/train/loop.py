@@ -53,24 +53,25 @@ def fit(
     objective: Objective,
     rates: Array,
     level_weights: Array,
-    radii: Array,
     train: TrainConfig,
     augment: AugmentConfig,
     seed: int,
     folder: RunFolder,
     watcher: Watcher,
+    radii: Array | None = None,
     shares: Array | None = None,
 ) -> None:
     """Train until `train.epochs` are done, from the folder's checkpoint if it has one.
 
     Shapes: rates: (all steps of the run,), see `schedule.learning_rates`; level_weights: (epochs, L), see
-        `schedule.level_weights`; radii: (epochs,), see `schedule.radii`; shares: (training images,), see
+        `schedule.level_weights`; radii: (epochs,), see `schedule.radii`, all 0 without; shares: (training images,), see
         `augment.draw_epoch_plan`.
     Conventions: history is written before the checkpoint, and cut to the checkpoint's epoch on the way back, so the
         two agree wherever a run was stopped.
     Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint stays.
     """
     done, history = _restore(engine, folder)
+    radii = np.zeros(train.epochs) if radii is None else radii
     costs = epoch_costs(augment, radii, image_size=splits.train.pixels.shape[2:])
     engine.load_images(splits.train.pixels, splits.train.labels)
     for epoch in range(done + 1, train.epochs + 1):
