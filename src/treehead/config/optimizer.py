@@ -66,12 +66,12 @@ class ScheduleConfig(Section):
 
 
 class SharpnessConfig(Section):
-    """Sharpness-aware steps: a step's gradient is taken where the loss is worst nearby; they cost twice the time."""
+    """Sharpness-aware steps: they make for weights around which the loss is low everywhere."""
 
     radius: float = Field(default=0.0, ge=0)
-    """How far away that is, each kernel's share measured in its own norm; 0 takes it where the weights are."""
+    """The gradient is taken where the loss is worst this near, in each kernel's own norm; 0: where the weights are."""
     begin: float = Field(default=0.8, ge=0, lt=1)
-    """Share of the epochs after which they begin."""
+    """Share of the epochs after which the radius holds; a step then costs two passes."""
 
 
 Optimizer = Annotated[AdamConfig | SgdConfig | MuonConfig, Field(discriminator="kind")]

@@ -22,8 +22,7 @@ def _optimizer(kind: str, learning_rate: float) -> dict[str, object]:
 
 ADAM_RATE, SGD_RATE, NO_NORM_RATE = 2.4e-2, 0.4, 4e-4
 """Peak learning rates on CIFAR-100: the best of each that `rates` has tried on validation images, and Adam's without
-batch normalisation, which it has still to try; docs/results/rates has them, of the network
-of three stages."""
+batch normalisation, which it has still to try; docs/results/rates has them, of the network of three stages."""
 
 
 def reference() -> Study:

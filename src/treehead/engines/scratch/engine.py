@@ -99,7 +99,10 @@ class ScratchEngine:
         return StepResults(losses, correct, known)
 
     def _gradients(self, plan: EpochPlan, step: int, level_weights: Array, mode: Mode) -> tuple[Array, Array, Array]:
-        """Every parameter's gradient anew; gives the losses, hits and known labels, (L,) each."""
+        """Every parameter's gradient anew; gives the losses, hits and known labels, (L,) each.
+
+        Conventions: the batch is gathered anew as well, which is cheap, so that a second pass needs no more memory.
+        """
         self._work.begin_step()
         own = self._labels[plan.order[step]]
         labels = MixedLabels(own, own[plan.partners[step]], plan.partner_shares(step))
