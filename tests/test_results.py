@@ -21,7 +21,15 @@ RESULTS = REPOSITORY / "docs" / "results" / "cifar100"
 def test_the_attempts_are_told_by_their_files() -> None:
     folder = RESULTS.parent / "attempts"
     page, records = (folder / "README.md").read_text(), publish_attempts.read(folder, RESULTS)
-    assert list(records) == ["published", "half-rate", "mixed-to-the-end", "muon", "plain-steps", "three-stages"]
+    assert list(records) == [
+        "published",
+        "batches-of-128",
+        "half-rate",
+        "mixed-to-the-end",
+        "muon",
+        "plain-steps",
+        "three-stages",
+    ]
     assert publish_attempts.filled(page, records) == page
     for name, record in records.items():
         assert record.metrics
