@@ -167,6 +167,26 @@ def test_one_pair_is_said_to_tell_nothing() -> None:
     assert "cannot be told from noise; repeat it with --seeds 3" in summary["answers"][0]["text"]
 
 
+def test_of_several_choices_those_with_one_pair_share_a_sentence() -> None:
+    """Two seeds of batches of 32, 64 (10 points better) and one each of 128 and 256 (2 and 3 points worse)."""
+    sizes = axis("train.batch_size", [32, 64, 128, 256])
+    study = Study("s", "", RunConfig(), (axis("seed", [0, 1]), sizes), default_compare((sizes,)))
+    reached = {32: 0.70, 64: 0.80, 128: 0.68, 256: 0.67}
+    states = []
+    for cell in cells(study):
+        size = cell.config.train.batch_size
+        states.append(waiting(cell) if cell.config.seed and size > 64 else finished(cell, reached[size]))
+    found = summarise_study(study, states)["answers"]
+    told = [answer["text"] for answer in found if answer["question"] == "train.batch_size: which is more accurate?"]
+    assert [text.split(" of fine")[0] for text in told] == [
+        "64 is more accurate than 32: +10.00 points",
+        "Against 32, by one pair of runs each, which cannot be told from noise: 128 -2.00, 256 -3.00 points",
+    ]
+    assert told[1].endswith(" points of fine test accuracy; repeat them with --seeds 3.")
+    (_, severe) = [a["text"] for a in found if a["question"] == "train.batch_size: which is milder in its mistakes?"]
+    assert "128 +200, 256 +300 mistakes of severity 1 in 10,000 images" in severe
+
+
 def test_the_faster_one_is_told_by_its_first_epoch_at_the_mark() -> None:
     """reach 0.75: 60 % at epoch 8; reach 1.0: at epoch 6. 70 %: 10 and 7."""
     study = Study("s", "", RunConfig(), (OPTIMIZERS,), default_compare((OPTIMIZERS,)))

@@ -1,6 +1,7 @@
 """A study's figures as sentences: one per question, and each says whether it is more than noise."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,15 @@ def answers(summary: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _answers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    leaf = summary["levels"][0]
-    for effect in summary["effects"]:
-        if effect["measure"] == f"accuracy.{leaf}":
-            yield _which(effect, "more accurate"), _accuracy(effect, leaf)
-            if speed := _speed(summary, effect):
-                yield _which(effect, "faster"), speed
-        if effect["measure"] == "severe":
-            yield _which(effect, "milder in its mistakes"), _severe(summary, effect)
+    leaf, height = summary["levels"][0], len(summary["levels"])
+    accuracy, curve = f"points of {leaf} test accuracy", "points of validation accuracy, averaged over all epochs"
+    severe = f"mistakes of severity {height} in 10,000 images"
+    for asked in (
+        _Asked("more accurate", f"accuracy.{leaf}", lambda effect: _accuracy(effect, leaf), 100, 2, accuracy),
+        _Asked("faster", "mean_validation", lambda effect: _speed(summary, effect), 100, 2, curve),
+        _Asked("milder in its mistakes", "severe", lambda effect: _severe(summary, effect), 10_000, 0, severe),
+    ):
+        yield from _compared(summary, asked)
     for gap in summary["interactions"]:
         if gap["measure"] == f"accuracy.{leaf}":
             yield f"Does the effect of {gap['axes'][0]} depend on {gap['axes'][1]}?", _interaction(gap, leaf)
@@ -37,8 +39,43 @@ def _answers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "How large is the noise?", _noise(summary, leaf)
 
 
-def _which(effect: Mapping[str, Any], what: str) -> str:
-    return f"{effect['axis']}: is {effect['first']} or {effect['second']} {what}?"
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of two choices, the effect that tells, and how: in a sentence, or as a bare figure."""
+
+    what: str
+    measure: str
+    sentence: Callable[[Mapping[str, Any]], str]
+    scale: float
+    digits: int
+    unit: str
+
+
+def _compared(summary: Mapping[str, Any], asked: _Asked) -> Iterator[tuple[str, str]]:
+    """A question per axis, a sentence per two choices; of several, those with one pair of runs share the last one."""
+    effects = [effect for effect in summary["effects"] if effect["measure"] == asked.measure]
+    for axis in dict.fromkeys(effect["axis"] for effect in effects):
+        here = [effect for effect in effects if effect["axis"] == axis]
+        if len(here) == 1:
+            yield f"{axis}: is {here[0]['first']} or {here[0]['second']} {asked.what}?", asked.sentence(here[0])
+            continue
+        told = [asked.sentence(effect) for effect in here if effect["is_noise"] is not None]
+        alone = [effect for effect in here if effect["is_noise"] is None]
+        told += [_alone(first, alone, asked) for first in dict.fromkeys(effect["first"] for effect in alone)]
+        yield from ((f"{axis}: which is {asked.what}?", text) for text in told)
+
+
+def _alone(first: str, effects: list[Mapping[str, Any]], asked: _Asked) -> str:
+    """The effects against `first`, as bare figures."""
+    figures = [
+        f"{effect['second']} {asked.scale * effect['mean']:+.{asked.digits}f}"
+        for effect in effects
+        if effect["first"] == first
+    ]
+    return (
+        f"Against {first}, by one pair of runs each, which cannot be told from noise: {', '.join(figures)} "
+        f"{asked.unit}; repeat them with --seeds 3."
+    )
 
 
 def _accuracy(effect: Mapping[str, Any], leaf: str) -> str:
@@ -60,7 +97,7 @@ def _accuracy(effect: Mapping[str, Any], leaf: str) -> str:
     )
 
 
-def _speed(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str | None:
+def _speed(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str:
     """By the epoch that first reaches a mark, where every pair of runs reaches it; else by the mean of the curve."""
     same = [
         other
@@ -75,12 +112,10 @@ def _speed(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str | None:
             when = amount if found["mean"] else "in the same epoch as"
             said = f"{second} reaches {mark} % validation accuracy {when} {first}"
             return f"{said}{_interval(found, 1, 'epochs')}: {_verdict(found)}."
-    if not (found := by_measure.get("mean_validation")):
-        return None
-    higher = "higher" if found["mean"] > 0 else "lower"
+    higher = "higher" if effect["mean"] > 0 else "lower"
     return (
-        f"Averaged over all epochs, the validation accuracy of {second} is {_points(abs(found['mean']), sign='')} "
-        f"{higher} than that of {first}{_interval(found)}: {_verdict(found)}."
+        f"Averaged over all epochs, the validation accuracy of {second} is {_points(abs(effect['mean']), sign='')} "
+        f"{higher} than that of {first}{_interval(effect)}: {_verdict(effect)}."
     )
 
 

@@ -1,6 +1,7 @@
 """The page of a study: every run in one table, all curves over each other, every confusion matrix."""
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def study_page(record: StudyRecord, stills: Mapping[str, bytes]) -> str:
         .get_template("study.html.j2")
         .render(
             study=summary,
+            answers=[(asked, list(told)) for asked, told in groupby(summary["answers"], lambda told: told["question"])],
             heads=study_tables.heads(record),
             rows=study_tables.run_rows(record),
             effects=study_tables.effect_rows(record),
