@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -40,8 +41,8 @@ def run(study: Study, root: Path, chosen: Sequence[Cell], *, jobs: int, draw: Ca
     """
     with board.showing(f"study {study.name}, {root}") as shown:
         states = run_study(study, root, cells=chosen, jobs=jobs, board=shown, finished=lambda: _sum_up(root))
-    for answer in write_summary(root)["answers"]:
-        print(f"{answer['question']}\n  {answer['text']}")
+    for question, told in groupby(write_summary(root)["answers"], lambda answer: answer["question"]):
+        print(question, *(f"  {answer['text']}" for answer in told), sep="\n")
     print(f"report: {draw(root)}")
     if failed := [state for state in states if state.state == "failed"]:
         for state in failed:
