@@ -1,4 +1,4 @@
-"""A study's figures as sentences: one per question, and each says whether it is more than noise."""
+"""A study's figures as sentences, under the questions they answer; each says whether it is more than noise."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def answers(summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The questions a study asks, in the order a reader wants them, each with its sentence."""
+    """The sentences in the order a reader wants them, each with its question; those of one question stand together."""
     if not summary["levels"]:
         return [{"question": "Nothing to say yet", "text": "No run is finished yet."}]
     return [{"question": question, "text": text} for question, text in _answers(summary)]
@@ -52,15 +52,16 @@ class _Asked:
 
 
 def _compared(summary: Mapping[str, Any], asked: _Asked) -> Iterator[tuple[str, str]]:
-    """A question per axis, a sentence per two choices; of several, those with one pair of runs share the last one."""
+    """A question per axis, a sentence per two choices; those with one pair of runs, if several, share the last one."""
     effects = [effect for effect in summary["effects"] if effect["measure"] == asked.measure]
     for axis in dict.fromkeys(effect["axis"] for effect in effects):
         here = [effect for effect in effects if effect["axis"] == axis]
         if len(here) == 1:
             yield f"{axis}: is {here[0]['first']} or {here[0]['second']} {asked.what}?", asked.sentence(here[0])
             continue
-        told = [asked.sentence(effect) for effect in here if effect["is_noise"] is not None]
-        alone = [effect for effect in here if effect["is_noise"] is None]
+        single = [effect for effect in here if effect["is_noise"] is None]
+        alone = single if len(single) > 1 else []
+        told = [asked.sentence(effect) for effect in here if effect not in alone]
         told += [_alone(first, alone, asked) for first in dict.fromkeys(effect["first"] for effect in alone)]
         yield from ((f"{axis}: which is {asked.what}?", text) for text in told)
 
