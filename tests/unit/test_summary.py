@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from treehead.config import RunConfig
+from treehead.config import RunConfig, changed
 from treehead.decode import DECODERS
 from treehead.experiment.answers import answers
 from treehead.experiment.grid import Axis, Cell, Extra, Study, axis, cells, default_compare
@@ -37,7 +37,7 @@ def finished(cell: Cell, accuracy: float, *, reach: float = 0.75) -> CellState:
         "calibration": {when: {"calibration_error": {"fine": 0.1}} for when in ("before", "after")},
         "decoders": {kind: decoded(accuracy, wrong) for kind in DECODERS},
     }
-    return CellState(cell, "finished", 10, 6.0, history, metrics, None)
+    return CellState(cell, "finished", history, metrics, None)
 
 
 def decoded(accuracy: float, wrong: int) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def decoded(accuracy: float, wrong: int) -> dict[str, Any]:
 
 
 def waiting(cell: Cell) -> CellState:
-    return CellState(cell, "waiting", 0, None, [], None, None)
+    return CellState(cell, "waiting", [], None, None)
 
 
 def test_main_effect_and_interaction_by_hand() -> None:
@@ -217,8 +217,24 @@ def test_an_unfinished_study_is_summed_up_too() -> None:
     assert answers(nothing)[0]["text"] == "No run is finished yet."
 
 
-def test_time_left_is_the_epochs_to_come_at_the_known_pace() -> None:
+def test_time_left_is_the_work_to_come_at_the_known_pace() -> None:
     """4 waiting runs of 50 epochs at 6 seconds, two at a time."""
     states = [finished(cells(STUDY)[0], 0.7), *map(waiting, cells(STUDY)[1:])]
     assert seconds_left(states, 2) == 4 * 50 * 6 / 2
     assert seconds_left(states[1:], 2) is None
+
+
+def test_time_left_knows_of_larger_images_and_second_passes_to_come() -> None:
+    """Two epochs on 16 x 16 pixels took 6 seconds each, so two on 32 x 32 with two passes take 8 times as long."""
+    config = changed(
+        RunConfig(),
+        {
+            "train.epochs": 4,
+            "augment.shrink": [{"until": 0.5, "pixels": 16}],
+            "sharpness": {"radius": 0.01, "begin": 0.5},
+        },
+    )
+    cell = Cell("a", {}, None, config)
+    halfway = CellState(cell, "running", finished(cell, 0.7).history[:2], None, None)
+    assert seconds_left([halfway], 1) == 2 * 6 * 8
+    assert seconds_left([halfway, waiting(cell)], 1) == 2 * 6 * 8 + 2 * 6 + 2 * 6 * 8

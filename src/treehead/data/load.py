@@ -27,14 +27,19 @@ def pictures_cache(config: DataConfig) -> Path:
     return config.cache or cache_folder() / "pictures"
 
 
+def image_shape(config: DataConfig) -> tuple[int, int, int]:
+    """The shape (C, H, W) of its images, known without looking for them."""
+    _refuse_arrays(config)
+    side = config.image_px if is_own(config) else SIDE if config.name == "shapes" else 32
+    return 3, side, side
+
+
 def shape_and_tree(config: DataConfig) -> tuple[tuple[int, int, int], LabelTree]:
     """The shape (C, H, W) of its images and its tree, known without reading an image."""
-    _refuse_arrays(config)
+    shape = image_shape(config)
     if is_own(config):
-        return (3, config.image_px, config.image_px), listing_of(config).tree_and_labels()[0]
-    if config.name == "shapes":
-        return (3, SIDE, SIDE), shapes_tree()
-    return (3, 32, 32), cifar100_tree(config.tree)
+        return shape, listing_of(config).tree_and_labels()[0]
+    return shape, shapes_tree() if config.name == "shapes" else cifar100_tree(config.tree)
 
 
 def is_own(config: DataConfig) -> bool:

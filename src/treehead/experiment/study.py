@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from treehead.config import RunConfig, read_config, write_config
+from treehead.data.load import image_shape
 from treehead.experiment.grid import Cell, Study, write_study
 from treehead.runfiles import StudyFolder, make_folder, write_json, write_text
-from treehead.types import UserError
+from treehead.train.schedule import epoch_costs, radii
+from treehead.types import Array, UserError
 
 State = Literal["finished", "running", "stopped", "failed", "waiting"]
 POLL_SECONDS = 0.5
@@ -32,8 +34,6 @@ class CellState:
 
     cell: Cell
     state: State
-    epochs_done: int
-    seconds_per_epoch: float | None
     history: list[dict[str, Any]]
     metrics: dict[str, Any] | None
     failure: str | None
@@ -44,8 +44,12 @@ class CellState:
         return self.history[-1] if self.history else None
 
     @property
+    def epochs_done(self) -> int:
+        return len(self.history)
+
+    @property
     def seconds(self) -> float:
-        return self.epochs_done * (self.seconds_per_epoch or 0)
+        return sum(record["seconds"] for record in self.history)
 
 
 class Board(Protocol):
@@ -124,21 +128,31 @@ def state_of(folder: StudyFolder, cell: Cell, running: set[str] = frozenset()) -
     failure = _failures(folder).get(cell.name)
     begun: State = "stopped" if run.environment.exists() else "waiting"
     state: State = "finished" if metrics else "running" if cell.name in running else "failed" if failure else begun
-    per_epoch = sum(record["seconds"] for record in history) / len(history) if history else None
-    return CellState(cell, state, len(history), per_epoch, history, metrics, failure)
+    return CellState(cell, state, history, metrics, failure)
 
 
 def seconds_left(states: Sequence[CellState], jobs: int) -> float | None:
-    """The best guess for the whole: epochs to come at each run's pace, or the others' mean; None before any epoch."""
-    known = [state.seconds_per_epoch for state in states if state.seconds_per_epoch]
+    """The best guess for the whole: the work to come at each run's pace, or the others' mean; None before any epoch."""
+    known = [pace for state in states if (pace := _pace(state))]
     if not known:
         return None
     mean = sum(known) / len(known)
     return sum(
-        (state.cell.config.train.epochs - state.epochs_done) * (state.seconds_per_epoch or mean)
+        float(_work(state.cell.config)[state.epochs_done :].sum()) * (_pace(state) or mean)
         for state in states
         if state.state in ("running", "stopped", "waiting")
     ) / min(jobs, len(states))
+
+
+def _pace(state: CellState) -> float | None:
+    """Seconds a unit of work has taken; None before the first epoch."""
+    return state.seconds / float(_work(state.cell.config)[: state.epochs_done].sum()) if state.history else None
+
+
+def _work(config: RunConfig) -> Array:
+    """The work of every epoch of a run: later ones see larger images, and some take every step twice."""
+    radius = radii(config.sharpness, num_epochs=config.train.epochs)
+    return epoch_costs(config.augment, radius, image_size=image_shape(config.data)[1:])
 
 
 def _refuse_other_configs(folder: StudyFolder, cells: Sequence[Cell]) -> None:
