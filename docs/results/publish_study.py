@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from filing import copied, emptied, rewritten
-from treehead.experiment.summary import answers_markdown, markdown_table, runs_markdown, write_summary
+from treehead.experiment.markdown import answers_markdown, markdown_table, runs_markdown
+from treehead.experiment.summary import write_summary
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
 from treehead.types import UserError

@@ -8,9 +8,12 @@ import pytest
 from treehead.config import RunConfig, changed
 from treehead.decode import DECODERS
 from treehead.experiment.answers import answers
+from treehead.experiment.cell_row import first_epoch
 from treehead.experiment.grid import Axis, Cell, Extra, Study, axis, cells, default_compare
+from treehead.experiment.markdown import as_markdown
+from treehead.experiment.pairing import noise_of
 from treehead.experiment.study import CellState, seconds_left
-from treehead.experiment.summary import as_markdown, first_epoch, noise_of, summarise_study
+from treehead.experiment.summary import summarise_study
 
 OPTIMIZERS = Axis("optimizer", {"adam": {"optimizer.kind": "adam"}, "sgd": {"optimizer.kind": "sgd"}})
 SPLITS = axis("data.split", ["80:20", "90:10"])
