@@ -31,6 +31,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
+def plain(text: str) -> str:
+    """`text` for matplotlib, which takes what stands between two dollars for a formula."""
+    return text.replace("$", r"\$")
+
+
 def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str]) -> Figure:
     """Loss and accuracy of every head over the epochs; training dashed, validation solid.
 
@@ -71,7 +76,7 @@ def _curve_panel(
                 linewidth=width,
                 alpha=shade,
                 marker=marker,
-                label=label.replace("$", r"\$"),
+                label=plain(label),
             )
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -107,7 +112,7 @@ def severity(
         for bars in axes.containers:
             axes.bar_label(bars, fmt="%.1f %%", padding=5, fontsize=9, color=INK)  # pyright: ignore[reportArgumentType]
         words = [f"{height}  {wording.severity(height, levels)}" for height in range(1, len(levels) + 1)]
-        axes.set_yticks(rows, [word.replace("$", r"\$") for word in words], color=INK)
+        axes.set_yticks(rows, [plain(word) for word in words], color=INK)
         axes.invert_yaxis()
         axes.set_xlim(0, 1.12 * max([*measured, *(100 * value for value in chance)], default=1))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
@@ -133,7 +138,7 @@ def risk_coverage(metrics: Mapping[str, Any], levels: Sequence[str]) -> Figure:
             left.plot([100 * share for share in curve["coverage"]], shares, color=colour, linewidth=2)
         threshold = [100 * value for value in back_off["threshold"]]
         stacks = [[100 * share for share in back_off["answered"][level]] for level in levels]
-        labels = [f"answered at {level}".replace("$", r"\$") for level in levels]
+        labels = [plain(f"answered at {level}") for level in levels]
         right.stackplot(threshold, stacks, colors=colours, labels=labels, alpha=0.45)
         risk = [float("nan") if value is None else 100 * value for value in back_off["risk"]]
         right.plot(threshold, risk, color=INK, linewidth=2, label="wrong, of those answered")

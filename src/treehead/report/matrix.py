@@ -12,7 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter
 
 from treehead.report import wording
-from treehead.report.figures import STYLE
+from treehead.report.figures import STYLE, plain
 from treehead.report.palette import DENSITY, INK, MUTED, RULE, SEVERITIES, level_colours
 from treehead.report.view import boundaries, row_shares
 from treehead.types import Array
@@ -66,7 +66,7 @@ def confusion(
             _colour_bar(figure, image, (left / width, (bottom + side + 0.3) / height, 1.8 / width, 0.09 / height))
         if title:
             place = (left / width, (bottom + side + 0.6) / height)
-            figure.text(*place, title.replace("$", r"\$"), fontsize=13, fontweight="bold")
+            figure.text(*place, plain(title), fontsize=13, fontweight="bold")
     return figure
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from treehead.report.figures import STYLE
+from treehead.report.figures import STYLE, plain
 from treehead.report.palette import ACCENT, CHANCE, INK, LEVELS, PAPER, level_colours
 from treehead.report.read import RunRecord
 
@@ -30,7 +31,7 @@ def curves(runs: Mapping[str, RunRecord], words: Mapping[str, str], leaf: str) -
             epochs = [record["epoch"] for record in run.history]
             for axes, key, scale in ((left, "accuracy", 100), (right, "losses", 1)):
                 values = [scale * record["validation"][key][leaf] for record in run.history]
-                label = words[name].replace("$", r"\$")
+                label = plain(words[name])
                 axes.plot(epochs, values, linewidth=1.6, marker="o" if len(epochs) == 1 else None, label=label, **style)
         for axes, title in ((left, f"Validation accuracy, {leaf}"), (right, f"Validation loss, {leaf}, in nats")):
             axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=12)
@@ -56,7 +57,7 @@ def effects(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
             if row["low"] is not None:
                 axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=3)
             axes.plot([100 * row["mean"]], [place], "o", color=colour, markersize=8)
-        axes.set_yticks(range(len(rows)), [row["label"].replace("$", r"\$") for row in rows], color=INK)
+        axes.set_yticks(range(len(rows)), [plain(row["label"]) for row in rows], color=INK)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("points of test accuracy; grey: inside the noise, or no interval")
@@ -85,13 +86,14 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
             across, up = row["figures"]["accuracy"], row["figures"][height]
             x, y, style = 100 * across["mean"], 10_000 * up["mean"], styles[row["choice"]]
             axes.plot(x, y, marker=marks[row["decode"]], markersize=7, linestyle="", **style)
-        for choice, style in styles.items():
-            axes.plot([], [], linestyle="", marker="o", label=choice, **style)
-        for kind, mark in marks.items():
-            axes.plot([], [], linestyle="", marker=mark, color=CHANCE, label=f"decode {kind}")
+        choices = [Line2D([], [], ls="", marker="o", label=plain(choice), **style) for choice, style in styles.items()]
+        kinds = [Line2D([], [], ls="", marker=mark, color=CHANCE, label=kind) for kind, mark in marks.items()]
         axes.set_xlabel(f"{leaf} test accuracy, %")
         axes.set_title(
             f"Mistakes of {height.replace('.', ' ')} in 10,000 test images", loc="left", fontsize=12, fontweight="bold"
         )
-        figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize=8.5)
+        look: dict[str, Any] = {"alignment": "left", "frameon": False, "fontsize": 8.5, "title_fontsize": 8.5}
+        columns = min(3, -(-len(choices) // len(kinds)))
+        figure.legend(handles=choices, loc="outside lower left", title="choice", ncols=columns, **look)
+        figure.legend(handles=kinds, loc="outside lower right", title="decode", **look)
     return figure
