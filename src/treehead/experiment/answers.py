@@ -219,9 +219,10 @@ def _noise(summary: Mapping[str, Any], leaf: str) -> str:
     if noise is None:
         return f"The runs do not tell how much {leaf} test accuracy varies by chance; repeat them with --seeds 3."
     source = "between seeds" if noise["source"] == "seeds" else "left over by the additive model of the axes"
+    degrees = f"{noise['degrees']} degree{'s' if noise['degrees'] > 1 else ''} of freedom"
     return (
         f"One run's {leaf} test accuracy has a standard deviation of {100 * noise['deviation']:.2f} points, {source} "
-        f"({noise['degrees']} degrees of freedom)."
+        f"({degrees})."
     )
 
 
