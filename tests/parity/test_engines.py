@@ -119,11 +119,10 @@ def test_one_engine_goes_on_for_the_other(name: str, first: str) -> None:
 def test_the_same_batches(name: str) -> None:
     """Both see the same images and mixed labels: first losses agree, and so do the weights after a plain step."""
     both, drawn = both_engines(SgdConfig(momentum=0, nesterov=False)), plan(AUGMENTS[name])
-    batch = both.scratch._batch(drawn, 1)
-    order, partners = (torch.from_numpy(part[1]) for part in (drawn.order, drawn.partners))
-    expected = both.pytorch._batch(drawn, 1, order, partners)
-    np.testing.assert_allclose(batch.transpose(0, 3, 1, 2), expected.numpy(), atol=1e-5)
+    seen: list[torch.Tensor] = []
+    both.pytorch.network.trunk.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
     ours, theirs = (engine.train(drawn, 1, np.array([0.01])) for engine in (both.scratch, both.pytorch))
+    np.testing.assert_allclose(both.scratch._batch(drawn, 1).transpose(0, 3, 1, 2), seen[0].numpy(), atol=1e-5)
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-4)
     assert (ours.correct == theirs.correct).all()
     assert_close(both.scratch.weights(), both.pytorch.weights(), 1e-4)

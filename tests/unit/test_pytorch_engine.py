@@ -22,7 +22,7 @@ from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.targets import smoothed_targets
 from treehead.spec import NetSpec, build_spec
-from treehead.types import Array, UserError
+from treehead.types import Array, UserError, Weights
 
 SIZES = (6, 3, 2)
 SPEC = build_spec(
@@ -211,9 +211,47 @@ def test_a_device_that_is_not_here_is_refused() -> None:
         engine_of(config=EngineConfig(device="cuda"))
 
 
+ON_GPU = EngineConfig(device="cuda", precision="float32")
+HARD = AugmentConfig(crop_px=2, cutmix=0.5, shrink=(ShrinkConfig(until=0.5, pixels=4),))
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_the_gpu_takes_the_same_first_step() -> None:
-    here, there = engine_of(), engine_of(config=EngineConfig(device="cuda", precision="float32"))
-    ours, theirs = (engine.train(plan(), 0, np.array([1e-3])) for engine in (here, there))
-    np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-3)
+@pytest.mark.parametrize("optimizer", [AdamConfig(), SgdConfig(), MuonConfig()], ids=lambda config: config.kind)
+def test_the_gpu_learns_as_the_cpu_does(optimizer: Optimizer) -> None:
+    """Recorded or not, on small images and whole ones, with plain and with sharpness-aware steps."""
+    here, there = engine_of(optimizer), engine_of(optimizer, ON_GPU)
+    for epoch, radius in enumerate((0.0, 0.0, 0.0, 0.05, 0.05), start=1):
+        drawn = draw_epoch_plan(HARD, num_images=40, image_size=(8, 8), batch_size=5, seed=0, epoch=epoch, num_epochs=4)
+        rates, weights = np.linspace(1e-4, 1e-3, 8), np.array([1.0, 0.1 * epoch, 0.2])
+        ours, theirs = (engine.train(drawn, 0, rates, weights, radius=radius) for engine in (here, there))
+        np.testing.assert_allclose(theirs.losses, ours.losses, rtol=0.02)
+        assert (theirs.known == ours.known).all()
+    assert_close_weights(there.weights(), here.weights())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("optimizer", [AdamConfig(), SgdConfig(), MuonConfig()], ids=lambda config: config.kind)
+def test_a_run_goes_on_on_the_gpu(optimizer: Optimizer) -> None:
+    """Recorded steps read the state that was loaded, not the one they were recorded with."""
+    rates = np.full(4, 1e-3)
+    whole, parts = engine_of(optimizer, ON_GPU), engine_of(optimizer, ON_GPU)
+    for epoch in (1, 2, 3, 4):
+        whole.train(plan(epoch), 0, rates)
+    for epoch in (3, 4):
+        parts.train(plan(epoch), 0, rates)
+    fresh = engine_of(optimizer, ON_GPU)
+    for epoch in (1, 2):
+        fresh.train(plan(epoch), 0, rates)
+    parts.load_weights(fresh.weights())
+    parts.load_optimizer_state(fresh.optimizer_state())
+    for epoch in (3, 4):
+        parts.train(plan(epoch), 0, rates)
+    assert_close_weights(parts.weights(), whole.weights())
+
+
+def assert_close_weights(ours: Weights, theirs: Weights) -> None:
+    """Up to the order of the device's sums, which is another each time."""
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[name], value, atol=5e-3 * max(1.0, np.abs(value).max()), err_msg=name)

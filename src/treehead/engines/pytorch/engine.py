@@ -3,25 +3,39 @@
 Axes: N images, B batch, C channels, H W image, L levels, K classes.
 """
 
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from treehead.config import EngineConfig, Optimizer
-from treehead.data.augment import EpochPlan, dropout_scale, shrinking
+from treehead.data.augment import EpochPlan, shrinking
 from treehead.engines.api import StepResults
 from treehead.engines.cores import usable_cores
 from treehead.engines.objective import Objective
+from treehead.engines.pytorch.inputs import StepInputs, inputs_of_steps
 from treehead.engines.pytorch.loss import HeadLosses, MixedLabels
 from treehead.engines.pytorch.machine import choose_device, choose_precision
 from treehead.engines.pytorch.network import Network, PlannedDropout, named_state
 from treehead.engines.pytorch.optim import Optimizers
+from treehead.engines.pytorch.recording import Recorder
 from treehead.engines.pytorch.sharpness import uphill
 from treehead.engines.weights import check_weights
 from treehead.spec import NetSpec
 from treehead.types import Array, Weights
 
 PREDICT_BATCH = 500  # images at a time; the result does not depend on it
+
+
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """What decides which kernels a step launches. size_px: see `EpochPlan`; radius: see `Engine.train`."""
+
+    has_boxes: bool
+    size_px: int | None
+    radius: float
 
 
 class PyTorchEngine:
@@ -47,8 +61,10 @@ class PyTorchEngine:
         self._dtype = choose_precision(config.precision, self._device)
         torch.set_num_threads(config.threads or usable_cores())
         torch.set_flush_denormal(True)  # tiny optimizer moments would slow the CPU down
+        torch.backends.cudnn.benchmark = True  # shapes repeat, so the fastest algorithm for each is worth its search
         self.network = Network(spec).to(self._device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.load_weights(weights)
+        self._shrinkings: dict[tuple[int, int], Tensor] = {}
         self._dropouts = [m for m in self.network.modules() if isinstance(m, PlannedDropout)]
         self._scale = self._floats(1 / (255 * std)).view(-1, 1, 1)
         self._shift = self._floats(-mean / std).view(-1, 1, 1)
@@ -74,6 +90,7 @@ class PyTorchEngine:
         """See `Engine.load_images`. Kept as (N, H, W, C), so that a gathered pixel is one run of bytes."""
         self._pixels = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))).to(self._device)
         self._labels = torch.from_numpy(labels).to(self._device)
+        self._forget_recording()
 
     def train(
         self,
@@ -86,36 +103,50 @@ class PyTorchEngine:
     ) -> StepResults:
         """See `Engine.train`."""
         self.network.train()
-        weights = self._floats(self._level_weights if level_weights is None else level_weights)
-        taken: list[tuple[Tensor, Tensor, Tensor]] = []
-        for step, learning_rate in enumerate(learning_rates, start):
-            order = torch.from_numpy(plan.order[step]).to(self._device)
-            self._drop(int(plan.dropout_seeds[step]), len(order))
-            labels, partners = self._labels[order], torch.from_numpy(plan.partners[step]).to(self._device)
-            mixed = MixedLabels(labels, labels[partners], self._floats(plan.partner_shares(step)))
-            batch = self._batch(plan, step, order, partners)
-            taken.append(self._gradients(batch, mixed, weights))
-            if radius:
-                with uphill(self.network, radius):
-                    self._gradients(batch, mixed, weights)
-            self.optimizer.step(float(learning_rate))
+        steps = inputs_of_steps(
+            plan,
+            start,
+            learning_rates,
+            self._level_weights if level_weights is None else level_weights,
+            dropout_rates=[dropout.rate for dropout in self._dropouts],
+            num_features=self._num_features,
+            device=self._device,
+        )
+        kind = StepKind(plan.has_boxes, plan.size_px, radius)
+        taken = [self._take(kind, inputs) for inputs in steps]
         losses, correct, known = (torch.stack(part).cpu().numpy() for part in zip(*taken, strict=True))
         return StepResults(losses.astype(np.float64), correct, known)
 
-    def _batch(self, plan: EpochPlan, step: int, order: Tensor, partners: Tensor) -> Tensor:
+    def _take(self, kind: StepKind, inputs: StepInputs) -> tuple[Tensor, ...]:
+        if self._recorder is None:
+            return self._step(kind, inputs)
+        return self._recorder.take(kind, partial(self._step, kind), inputs)
+
+    def _step(self, kind: StepKind, inputs: StepInputs) -> tuple[Tensor, ...]:
+        """Take one step; gives the losses, hits and known labels, (L,) each. On CUDA it may not wait for the device."""
+        for dropout, scale in zip(self._dropouts, inputs.scales, strict=True):
+            dropout.scale = scale
+        labels = self._labels[inputs.order]
+        mixed = MixedLabels(labels, labels[inputs.partners], inputs.shares)
+        batch = self._batch(kind, inputs)
+        told = self._gradients(batch, mixed, inputs.level_weights)
+        if kind.radius:
+            with uphill(self.network, kind.radius):
+                self._gradients(batch, mixed, inputs.level_weights)
+        self.optimizer.step(inputs.learning_rate)
+        return told
+
+    def _batch(self, kind: StepKind, inputs: StepInputs) -> Tensor:
         """The varied images of one step, standardised. Shapes: (B, C, H, W), or (B, C, P, Q) where they are shrunk."""
-        rows, columns = (
-            torch.from_numpy(part[step]).to(self._device, torch.int64) for part in (plan.rows, plan.columns)
-        )
-        batch = self._standardised(self._pixels[order[:, None, None], rows[:, :, None], columns[:, None, :]])
-        if plan.has_boxes:
-            box_rows, box_columns = (
-                torch.from_numpy(part[step]).to(self._device) for part in (plan.box_rows, plan.box_columns)
-            )
+        rows, columns = inputs.rows.to(torch.int64), inputs.columns.to(torch.int64)
+        batch = self._standardised(self._pixels[inputs.order[:, None, None], rows[:, :, None], columns[:, None, :]])
+        if kind.has_boxes:
+            partners = inputs.partners
             filling = batch[partners] * (partners >= 0).view(-1, 1, 1, 1)  # the mean colour is 0 once standardised
-            batch = torch.where(box_rows[:, None, :, None] & box_columns[:, None, None, :], filling, batch)
-        if plan.size_px is not None:
-            down, across = (self._floats(shrinking(side, plan.size_px)) for side in batch.shape[2:])
+            boxes = inputs.box_rows[:, None, :, None] & inputs.box_columns[:, None, None, :]
+            batch = torch.where(boxes, filling, batch)
+        if kind.size_px is not None:
+            down, across = (self._shrinking(side, kind.size_px) for side in batch.shape[2:])
             batch = (down @ batch.float() @ across.T).contiguous(memory_format=torch.channels_last).to(self._dtype)
         return batch
 
@@ -138,8 +169,8 @@ class PyTorchEngine:
             part = np.array(pixels[start : start + PREDICT_BATCH])  # a copy: torch takes no read-only arrays
             batch = torch.from_numpy(part).to(self._device).permute(0, 2, 3, 1)
             with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-                parts.append([head.float().cpu() for head in self.network(self._standardised(batch))])
-        return [torch.cat(level).numpy() for level in zip(*parts, strict=True)]
+                parts.append([head.float() for head in self.network(self._standardised(batch))])
+        return [torch.cat(level).cpu().numpy() for level in zip(*parts, strict=True)]
 
     def weights(self) -> Weights:
         """See `Engine.weights`."""
@@ -159,14 +190,20 @@ class PyTorchEngine:
     def load_optimizer_state(self, state: Weights) -> None:
         """See `Engine.load_optimizer_state`."""
         self.optimizer.load_state({name: torch.from_numpy(value.copy()) for name, value in state.items()})
+        self._forget_recording()
 
     def _standardised(self, batch_NHWC: Tensor) -> Tensor:
         return (batch_NHWC.permute(0, 3, 1, 2) * self._scale + self._shift).to(self._dtype)
 
-    def _drop(self, seed: int, batch_size: int) -> None:
-        for number, dropout in enumerate(self._dropouts):
-            scale = dropout_scale(seed + number, (batch_size, self._num_features), dropout.rate)
-            dropout.scale = self._floats(scale)
+    def _forget_recording(self) -> None:
+        """To be called where arrays that a step reads are replaced by others."""
+        self._recorder = Recorder() if self._device.type == "cuda" else None
+
+    def _shrinking(self, size: int, smaller: int) -> Tensor:
+        """See `augment.shrinking`; uploaded once."""
+        if (size, smaller) not in self._shrinkings:
+            self._shrinkings[size, smaller] = self._floats(shrinking(size, smaller))
+        return self._shrinkings[size, smaller]
 
     @property
     def _num_features(self) -> int:

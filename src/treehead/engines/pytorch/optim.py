@@ -32,12 +32,14 @@ class Optimizers:
         for parameter in self._parameters.values():
             parameter.grad = None
 
-    def step(self, learning_rate: float) -> None:
+    def step(self, learning_rate: float | Tensor) -> None:
+        """Shapes: learning_rate: (); on a CUDA device, float32 and read only when the step runs."""
+        rate = learning_rate if isinstance(learning_rate, Tensor) and learning_rate.is_cuda else float(learning_rate)
         for group in self._inner.param_groups:
-            group["lr"] = learning_rate * self._inner_scale
+            group["lr"] = rate * self._inner_scale
         self._inner.step()
         if self._muon:
-            self._muon.step(learning_rate)
+            self._muon.step(rate)
 
     def state(self) -> dict[str, Tensor]:
         """All that is remembered, as `<what>.<parameter>`; not copied."""
@@ -56,8 +58,7 @@ class Optimizers:
         for key, value in state.items():
             what, name = key.split(".", 1)
             parameter = self._parameters[name]
-            if what != "step":  # torch keeps its count of steps on the CPU
-                value = torch.empty_like(parameter).copy_(value)
+            value = value.to(parameter.device) if what == "step" else torch.empty_like(parameter).copy_(value)
             if what == "direction" and self._muon:
                 self._muon.direction[name] = value
             else:
@@ -74,7 +75,8 @@ def _torch_optimizer(parameters: list[torch.nn.Parameter], config: Optimizer) ->
         nesterov = config.nesterov and config.momentum > 0
         return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=nesterov, fused=True)
     assert isinstance(config, AdamConfig | MuonConfig)
-    return torch.optim.AdamW(groups, lr=rate, betas=config.betas, eps=config.eps, fused=True)
+    recordable = parameters[0].is_cuda  # as a CUDA graph
+    return torch.optim.AdamW(groups, lr=rate, betas=config.betas, eps=config.eps, fused=True, capturable=recordable)
 
 
 class Muon:
@@ -95,14 +97,14 @@ class Muon:
         self.direction = {name: torch.zeros_like(p) for name, p in parameters.items()}
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
+    def step(self, learning_rate: float | Tensor) -> None:
         for name, parameter in self._parameters.items():
             assert parameter.grad is not None
             direction = self.direction[name].mul_(self._momentum).add_(parameter.grad)
             ahead = parameter.grad + self._momentum * direction
             turn = orthogonalised(ahead.flatten(1)).view_as(ahead)
             parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
-            parameter.sub_(turn, alpha=learning_rate)
+            parameter.sub_(turn * learning_rate)
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:

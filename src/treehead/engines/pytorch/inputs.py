@@ -1,0 +1,70 @@
+"""What single steps are given, as tensors on the device: of many steps at once, so that none waits for its own copy.
+
+Axes: S steps, B batch, H W image, L levels, D dropouts, F features.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from treehead.data.augment import EpochPlan, dropout_scale
+from treehead.types import Array
+
+
+class StepInputs(NamedTuple):
+    """One step's part of an `EpochPlan`, and how it is to learn.
+
+    Shapes: order, partners: (B,) int64; rows: (B, H), columns: (B, W), int16; box_rows: (B, H), box_columns: (B, W),
+        bool; shares: (B,) float32; scales: (D, B, F) float32, see `dropout_scale`; level_weights: (L,) float32;
+        learning_rate: (), float32 on a CUDA device, elsewhere float64 on the CPU.
+    """
+
+    order: Tensor
+    partners: Tensor
+    rows: Tensor
+    columns: Tensor
+    box_rows: Tensor
+    box_columns: Tensor
+    shares: Tensor
+    scales: Tensor
+    level_weights: Tensor
+    learning_rate: Tensor
+
+
+def inputs_of_steps(
+    plan: EpochPlan,
+    start: int,
+    learning_rates: Array,
+    level_weights: Array,
+    *,
+    dropout_rates: list[float],
+    num_features: int,
+    device: torch.device,
+) -> list[StepInputs]:
+    """The inputs of the steps start, start + 1, ... of `plan`, one per learning rate. Shapes: level_weights: (L,)."""
+    steps = range(start, start + len(learning_rates))
+    some, batch_size = slice(steps.start, steps.stop), plan.order.shape[1]
+    scales = np.empty((len(steps), len(dropout_rates), batch_size, num_features), np.float32)
+    for place, step in enumerate(steps):
+        for number, rate in enumerate(dropout_rates):
+            scales[place, number] = dropout_scale(
+                int(plan.dropout_seeds[step]) + number, (batch_size, num_features), rate
+            )
+    told = (
+        plan.order[some],
+        plan.partners[some],
+        plan.rows[some],
+        plan.columns[some],
+        plan.box_rows[some],
+        plan.box_columns[some],
+        np.stack([plan.partner_shares(step) for step in steps]),
+        scales,
+        np.tile(np.asarray(level_weights, np.float32), (len(steps), 1)),
+    )
+    drawn = [torch.from_numpy(part).to(device) for part in told]
+    on_cuda = device.type == "cuda"  # whose optimizers read a rate of 32 bits from the device, the others a number
+    rates = torch.from_numpy(np.asarray(learning_rates, np.float32 if on_cuda else np.float64))
+    drawn.append(rates.to(device) if on_cuda else rates)
+    return [StepInputs(*parts) for parts in zip(*drawn, strict=True)]
