@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from treehead.config import RunConfig, changed
+from treehead.config import RunConfig
 from treehead.data.augment import draw_epoch_plan
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
@@ -102,7 +102,7 @@ def main() -> None:
     arguments.add_argument("--steps", type=int, default=60)
     arguments.add_argument("--rounds", type=int, default=5)
     asked = arguments.parse_args()
-    config = changed(recipe("cifar100"), {"augment.shrink": ()})  # all images whole, as the bare loop's
+    config = recipe("cifar100")
     engine = build(config)
     rates = np.full(asked.steps, 1e-4)
     real_epoch(engine, config, rates[:5], 1)  # the first steps build kernels

@@ -9,6 +9,7 @@ import pytest
 import publish
 import publish_attempts
 import treehead
+import treehead.recipes
 from treehead.data import cifar100
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.summary import summarise
@@ -28,6 +29,7 @@ def test_the_attempts_are_told_by_their_files() -> None:
         "mixed-to-the-end",
         "muon",
         "plain-steps",
+        "small-images-first",
         "three-stages",
     ]
     assert publish_attempts.filled(page, records) == page
@@ -36,6 +38,26 @@ def test_the_attempts_are_told_by_their_files() -> None:
         right = record.metrics["severity_counts"][0]
         assert f"| {name} | {right / 100:.2f} % |" in page
         assert record.history[-1]["validation"]["accuracy"]["fine"] == pytest.approx(right / 10_000)
+
+
+def test_how_the_recipe_was_chosen_is_told_by_the_files() -> None:
+    page, steps = (RESULTS.parent / "attempts" / "README.md").read_text(), RESULTS.parent / "steps"
+    runs = [RunFolder(path) for path in sorted((steps / "runs").iterdir())]
+    assert len(runs) == 7
+    for run in runs:
+        curve = [100 * record["validation"]["accuracy"]["fine"] for record in run.read_history()]
+        assert f"| `{run.root.name}` | {curve[-1]:.2f} % | {np.mean(curve[-5:]):.2f} % |" in page
+
+
+def test_the_mean_over_seeds_is_told_by_the_files() -> None:
+    seeds = [RunFolder(RESULTS.parent / "seeds" / "runs" / f"seed{seed}") for seed in range(4)]
+    means = [
+        100 * np.mean([seed.read_json(seed.metrics)["accuracy"][level] for seed in seeds])
+        for level in ("fine", "superclass", "group")
+    ]
+    readme, recipe = (REPOSITORY / "README.md").read_text(), treehead.recipes.cifar100.__doc__ or ""
+    assert "{:.1f} / {:.1f} / {:.1f} %".format(*means) in readme
+    assert "fine {:.1f}, superclass {:.1f}, group {:.1f} %".format(*means) in " ".join(recipe.split())
 
 
 def test_the_readme_shows_the_published_run() -> None:

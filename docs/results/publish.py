@@ -55,9 +55,9 @@ def section(results: Path) -> str:
     lines = [
         f"`treehead train {results.name}`: {network['parameters']:,} parameters, {network['multiply_adds'] / 1e6:.1f} "
         f"million multiply-adds an image, {epochs} epochs, {environment['seconds'] / 60:.0f} minutes in "
-        f"{environment['precision']} on {_cores(environment['machine']['cores'])} of an "
-        f"{environment['machine']['processor']}. One seed, last epoch, one view, all {metrics['images']:,} official "
-        f"test images, which chose nothing; tree {metrics['tree']}, decode {metrics['decode']}.",
+        f"{environment['precision']} on {_machine(environment['machine'])}. One seed, last epoch, one view, all "
+        f"{metrics['images']:,} official test images, which chose nothing; tree {metrics['tree']}, decode "
+        f"{metrics['decode']}.",
         "",
         "| level | accuracy | top-5 | loss, nats | calibration error |",
         "| --- | --- | --- | --- | --- |",
@@ -105,8 +105,11 @@ def back_off(told: dict[str, Any], asked: float = 0.8) -> str:
     )
 
 
-def _cores(number: int) -> str:
-    return "1 core" if number == 1 else f"{number} cores"
+def _machine(machine: dict[str, Any]) -> str:
+    if machine["accelerator"]:
+        return f"an {machine['accelerator']}"
+    cores = "1 core" if machine["cores"] == 1 else f"{machine['cores']} cores"
+    return f"{cores} of an {machine['processor']}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Publish runs before the published one, or that did not beat it: their files here, their curves beside its own.
+"""Publish runs that came before the published one: their files here, their curves beside its own.
 
     python docs/results/publish_attempts.py runs/half-rate runs/muon     # a folder each, called as the run's
     python docs/results/publish_attempts.py                              # table and figure again, from the files here
@@ -41,7 +41,8 @@ def read(results: Path, beside: Path) -> dict[str, RunRecord]:
 def filled(page: str, records: dict[str, RunRecord]) -> str:
     """The page with the table between its markers written anew."""
     levels = records["published"].levels
-    heads = ["run", *levels, "images by severity 0 / 1 / 2 / 3", "training loss", "test loss", "epochs", "minutes"]
+    told = ["images by severity 0 / 1 / 2 / 3", "training loss", "test loss", "epochs", "minutes", "on"]
+    heads = ["run", *levels, *told]
     rows = [heads, ["---"] * len(heads), *(row(name, record) for name, record in records.items())]
     return rewritten(page, "attempts", "\n".join(f"| {' | '.join(cells)} |" for cells in rows))
 
@@ -58,6 +59,7 @@ def row(name: str, record: RunRecord) -> list[str]:
         f"{last['validation']['losses'][leaf]:.3f}",
         str(len(record.history)),
         f"{record.environment['seconds'] / 60:.0f}",
+        record.environment["machine"]["accelerator"] or record.environment["machine"]["processor"],
     ]
 
 

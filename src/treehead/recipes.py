@@ -12,9 +12,10 @@ from treehead.types import UserError
 def cifar100() -> RunConfig:
     """Three heads on CIFAR-100: Adam, ReLU, official split, 50 epochs, the default network.
 
-    Expect: fine 74.85, superclass 83.24, group 88.83 % (one seed) in 48 minutes on two cores with AVX-512 BF16, by the
-    code of commit 7ef4240d with this config. CutMix and sharpness-aware steps keep it from learning its images by
-    heart; the last three epochs see images as they are, since test images are not mixed either.
+    Expect: fine 75.6, superclass 83.8, group 89.2 % (mean of four seeds; 75.33 to 75.78 at the leaves) in 48 seconds on
+    an H100 GPU, or 2.6 hours on two slow cores with AVX-512 BF16; at commit 6fcd8533. CutMix and sharpness-aware
+    steps keep it from learning its images by heart; the last three epochs see images as they are, since test images are
+    not mixed either.
     """
     return changed(
         RunConfig(name="cifar100"),
@@ -22,8 +23,23 @@ def cifar100() -> RunConfig:
             "optimizer.learning_rate": 2.4e-2,
             "augment.cutmix": 0.5,
             "augment.cutmix_until": 0.94,
+            "sharpness": {"radius": 0.015, "begin": 0.0},
+        },
+    )
+
+
+def cifar100_fast() -> RunConfig:
+    """The same at half the work: small images in early epochs, sharpness-aware steps in the last twenty alone.
+
+    Expect: fine 74.85, superclass 83.24, group 88.83 % (one seed) in 48 minutes on two cores with AVX-512 BF16, by the
+    code of commit 7ef4240d with this config.
+    """
+    return changed(
+        cifar100(),
+        {
+            "name": "cifar100-fast",
             "augment.shrink": [{"until": 0.3, "pixels": 20}, {"until": 0.6, "pixels": 24}],
-            "sharpness": {"radius": 0.015, "begin": 0.6},
+            "sharpness.begin": 0.6,
         },
     )
 
@@ -64,7 +80,12 @@ def folder() -> RunConfig:
     )
 
 
-RECIPES: dict[str, Callable[[], RunConfig]] = {"cifar100": cifar100, "shapes": shapes, "folder": folder}
+RECIPES: dict[str, Callable[[], RunConfig]] = {
+    "cifar100": cifar100,
+    "cifar100-fast": cifar100_fast,
+    "shapes": shapes,
+    "folder": folder,
+}
 
 
 def recipe(name: str) -> RunConfig:

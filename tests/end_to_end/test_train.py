@@ -194,7 +194,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["train", "cifar10"], 2, "no recipe 'cifar10'; did you mean cifar100?"),
+        (["train", "cifar10"], 2, "no recipe 'cifar10'; did you mean cifar100 or cifar100-fast?"),
         (["train", "shapes", "train.epoch=3"], 2, "did you mean train.epochs?"),
         (["train", "shapes", "train.epochs=-3"], 2, "train.epochs = -3"),
         (["train", "missing.toml"], 2, "cannot read missing.toml"),

@@ -8,6 +8,6 @@ from treehead.experiment import environment
 
 
 def test_the_versions_of_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert environment.describe_environment()["versions"]["numba"] == version("numba")
+    assert environment.describe_environment(None)["versions"]["numba"] == version("numba")
     monkeypatch.setattr(environment, "PACKAGES", ("numpy", "a-package-nobody-has"))
-    assert environment.describe_environment()["versions"].keys() == {"python", "numpy"}
+    assert environment.describe_environment(None)["versions"].keys() == {"python", "numpy"}

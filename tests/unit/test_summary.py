@@ -1,5 +1,6 @@
 """What a study concludes, against differences worked out by hand."""
 
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
@@ -57,6 +58,17 @@ def decoded(accuracy: float, wrong: int) -> dict[str, Any]:
 
 def waiting(cell: Cell) -> CellState:
     return CellState(cell, "waiting", [], None, None)
+
+
+def test_minutes_of_several_machines_are_not_compared() -> None:
+    states = [replace(finished(cell, 0.7), machine="a GPU") for cell in cells(STUDY)]
+    question = "How long does a run take?"
+    assert question not in {answer["question"] for answer in summarise_study(STUDY, states)["answers"]}
+    states[1:3] = [replace(state, machine="two cores") for state in states[1:3]]
+    assert summarise_study(STUDY, states)["answers"][-1] == {
+        "question": question,
+        "text": "The minutes are of 2 machines, 3 on a GPU and 2 on two cores, and compare within one alone.",
+    }
 
 
 def test_main_effect_and_interaction_by_hand() -> None:

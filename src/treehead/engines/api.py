@@ -34,6 +34,11 @@ class Engine(Protocol):
     @property
     def precision(self) -> str: ...
 
+    @property
+    def accelerator(self) -> str | None:
+        """The name of the device, as its maker sells it; None where it is the processor."""
+        ...
+
     @staticmethod
     def check(config: EngineConfig) -> None:
         """Raises: UserError: a device or precision that the engine lacks, here or altogether; it costs no time."""

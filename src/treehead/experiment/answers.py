@@ -1,5 +1,6 @@
 """A study's figures as sentences, under the questions they answer; each says whether it is more than noise."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,8 @@ def _answers(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if summary["classes"]:
         yield f"Is any {leaf} class much worse than others?", _classes(summary, leaf)
     yield "How large is the noise?", _noise(summary, leaf)
+    if several := _machines(summary):
+        yield "How long does a run take?", several
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,15 @@ def _noise(summary: Mapping[str, Any], leaf: str) -> str:
         f"One run's {leaf} test accuracy has a standard deviation of {100 * noise['deviation']:.2f} points, {source} "
         f"({degrees})."
     )
+
+
+def _machines(summary: Mapping[str, Any]) -> str | None:
+    """Only where the finished runs' minutes are of several machines."""
+    runs = Counter(row["machine"] for row in summary["cells"] if row["figures"])
+    if len(runs) < 2:
+        return None
+    told = " and ".join(f"{number} on {machine}" for machine, number in runs.most_common())
+    return f"The minutes are of {len(runs)} machines, {told}, and compare within one alone."
 
 
 def _points(share: float, *, sign: str = "+") -> str:

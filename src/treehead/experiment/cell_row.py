@@ -20,6 +20,7 @@ def cell_row(state: CellState) -> dict[str, Any]:
         "state": "begun" if state.state in ("running", "stopped") else state.state,  # files do not tell them apart
         "epochs": state.epochs_done,
         "planned": state.cell.config.train.epochs,
+        "machine": state.machine,
         "failure": state.failure if state.state == "failed" else None,
         "tree": state.metrics["tree"] if state.metrics else None,
         "figures": None,

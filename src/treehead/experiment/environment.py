@@ -17,7 +17,7 @@ from treehead.runfiles import FORMAT
 PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # those that are installed are told
 
 
-def describe_environment() -> dict[str, Any]:
+def describe_environment(accelerator: str | None) -> dict[str, Any]:
     """What `environment.json` says before a run; `seconds` and the like are added as it goes."""
     return {
         "format": FORMAT,
@@ -29,7 +29,7 @@ def describe_environment() -> dict[str, Any]:
             "processor": _processor(),
             "cores": usable_cores(),
             "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            "accelerator": None,
+            "accelerator": accelerator,
             "system": f"{platform.system()} {platform.machine()}",
         },
         "versions": {"python": platform.python_version(), **_versions()},

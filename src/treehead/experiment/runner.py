@@ -58,7 +58,7 @@ def start(config: RunConfig, root: Path, *, load: Loader, watcher: Watcher) -> R
     write_text(folder.config, write_config(config))
     write_json(folder.tree, setup.model.tree.to_json())
     write_json(folder.network, network_json(setup.model.spec))
-    write_json(folder.environment, describe_environment() | _engine_facts(config, setup.engine))
+    write_json(folder.environment, describe_environment(setup.engine.accelerator) | _engine_facts(config, setup.engine))
     return _train(setup, folder, watcher)
 
 

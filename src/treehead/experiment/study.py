@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 from treehead.config import RunConfig, read_config, write_config
 from treehead.data.load import image_shape
 from treehead.experiment.grid import Cell, Study, write_study
-from treehead.runfiles import StudyFolder, make_folder, write_json, write_text
+from treehead.runfiles import RunFolder, StudyFolder, make_folder, write_json, write_text
 from treehead.train.schedule import epoch_costs, radii
 from treehead.types import Array, UserError
 
@@ -30,13 +30,14 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class CellState:
-    """How far one cell is. `history` has a record per epoch; `failure` says why it failed."""
+    """How far one cell is. history: a record per epoch; failure: why it failed; machine: where it was begun."""
 
     cell: Cell
     state: State
     history: list[dict[str, Any]]
     metrics: dict[str, Any] | None
     failure: str | None
+    machine: str | None = None
 
     @property
     def record(self) -> dict[str, Any] | None:
@@ -128,7 +129,15 @@ def state_of(folder: StudyFolder, cell: Cell, running: set[str] = frozenset()) -
     failure = _failures(folder).get(cell.name)
     begun: State = "stopped" if run.environment.exists() else "waiting"
     state: State = "finished" if metrics else "running" if cell.name in running else "failed" if failure else begun
-    return CellState(cell, state, history, metrics, failure)
+    return CellState(cell, state, history, metrics, failure, _machine(run))
+
+
+def _machine(run: RunFolder) -> str | None:
+    """What computes in the machine that a run was begun on; None where none was."""
+    if not run.environment.exists():
+        return None
+    machine = run.read_json(run.environment)["machine"]
+    return machine["accelerator"] or machine["processor"]
 
 
 def seconds_left(states: Sequence[CellState], jobs: int) -> float | None:

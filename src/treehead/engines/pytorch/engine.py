@@ -17,7 +17,7 @@ from treehead.engines.cores import usable_cores
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.inputs import StepInputs, inputs_of_steps
 from treehead.engines.pytorch.loss import HeadLosses, MixedLabels
-from treehead.engines.pytorch.machine import choose_device, choose_precision
+from treehead.engines.pytorch.machine import choose_device, choose_precision, name_of
 from treehead.engines.pytorch.network import Network, PlannedDropout, named_state
 from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.pytorch.recording import Recorder
@@ -85,6 +85,11 @@ class PyTorchEngine:
     @property
     def precision(self) -> str:
         return str(self._dtype).removeprefix("torch.")
+
+    @property
+    def accelerator(self) -> str | None:
+        """See `Engine.accelerator`."""
+        return name_of(self._device)
 
     def load_images(self, pixels: Array, labels: Array) -> None:
         """See `Engine.load_images`. Kept as (N, H, W, C), so that a gathered pixel is one run of bytes."""

@@ -19,6 +19,17 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+def name_of(device: torch.device) -> str | None:
+    """See `Engine.accelerator`."""
+    match device.type:
+        case "cuda":
+            return torch.cuda.get_device_name(device)
+        case "mps":
+            return "Apple GPU"
+        case _:
+            return None
+
+
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     """`auto`: bfloat16 where it is computed natively (measured 2.3 times as fast as float32), else float32."""
     if wanted == "auto":

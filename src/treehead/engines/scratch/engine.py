@@ -71,6 +71,11 @@ class ScratchEngine:
     def precision(self) -> str:
         return "float32"
 
+    @property
+    def accelerator(self) -> None:
+        """See `Engine.accelerator`."""
+        return None
+
     def load_images(self, pixels: Array, labels: Array) -> None:
         """See `Engine.load_images`."""
         self._pixels, self._labels = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)), labels
