@@ -22,7 +22,7 @@ from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.targets import smoothed_targets
 from treehead.spec import NetSpec, build_spec
-from treehead.types import Array, UserError, Weights
+from treehead.types import Array, RunError, UserError, Weights
 
 SIZES = (6, 3, 2)
 SPEC = build_spec(
@@ -209,6 +209,16 @@ def test_bfloat16_agrees_with_float32_to_its_precision() -> None:
 def test_a_device_that_is_not_here_is_refused() -> None:
     with pytest.raises(UserError, match=r"engine.device = 'cuda': .* finds no such device; here: .*cpu"):
         engine_of(config=EngineConfig(device="cuda"))
+
+
+def test_full_memory_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.")
+
+    engine = engine_of()
+    monkeypatch.setattr(engine, "_step", full)
+    with pytest.raises(RunError, match=r"memory is full; try a smaller train\.batch_size"):
+        engine.train(plan(), 0, np.array([1e-3]))
 
 
 ON_GPU = EngineConfig(device="cuda", precision="float32")

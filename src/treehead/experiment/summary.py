@@ -74,7 +74,7 @@ def summarise_study(
         "splits": sorted({state.cell.config.data.split for state in states}),
         "cells": rows,
         **_differences(study, [cell for cell, _ in measured], rows, levels),
-        "classes": class_spread([metrics for _, metrics in measured], class_names),
+        "classes": class_spread([metrics for cell, metrics in measured if cell.extra is None], class_names),
         "mistakes": mistakes,
         "mistakes_table": table(mistakes),
     }
@@ -111,7 +111,7 @@ def _differences(
 
 
 def class_spread(metrics: Sequence[Mapping[str, Any]], names: list[str] | None) -> dict[str, Any] | None:
-    """The accuracy of every leaf, averaged over the finished runs, by class id; None without a run."""
+    """The accuracy of every leaf, averaged over those runs, by class id; None without a run."""
     if not metrics:
         return None
     matrices = [np.array(m["confusion"][m["levels"][0]], float) for m in metrics]

@@ -17,7 +17,7 @@ from treehead.engines.cores import usable_cores
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.inputs import StepInputs, inputs_of_steps
 from treehead.engines.pytorch.loss import HeadLosses, MixedLabels
-from treehead.engines.pytorch.machine import choose_device, choose_precision, name_of
+from treehead.engines.pytorch.machine import choose_device, choose_precision, name_of, within_memory
 from treehead.engines.pytorch.network import Network, PlannedDropout, named_state
 from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.pytorch.recording import Recorder
@@ -91,12 +91,14 @@ class PyTorchEngine:
         """See `Engine.accelerator`."""
         return name_of(self._device)
 
+    @within_memory()
     def load_images(self, pixels: Array, labels: Array) -> None:
         """See `Engine.load_images`. Kept as (N, H, W, C), so that a gathered pixel is one run of bytes."""
         self._pixels = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))).to(self._device)
         self._labels = torch.from_numpy(labels).to(self._device)
         self._forget_recording()
 
+    @within_memory()
     def train(
         self,
         plan: EpochPlan,
@@ -165,6 +167,7 @@ class PyTorchEngine:
         correct = [(head.argmax(1) == label).sum() for head, label in zip(logits, labels.own.T, strict=True)]
         return losses.detach(), torch.stack(correct), (labels.own >= 0).sum(0)
 
+    @within_memory()
     @torch.inference_mode()
     def predict(self, pixels: Array) -> list[Array]:
         """See `Engine.predict`."""

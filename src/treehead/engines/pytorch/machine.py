@@ -1,8 +1,11 @@
 """Which device, which precision: chosen from the machine, or refused with a sentence."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-from treehead.types import UserError
+from treehead.types import RunError, UserError
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -35,6 +38,18 @@ def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     if wanted == "auto":
         wanted = "bfloat16" if computes_bfloat16(device) else "float32"
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[wanted]
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Raises: RunError: the accelerator's memory is full."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise RunError(
+            "the accelerator's memory is full; try a smaller train.batch_size or data.image_px, or engine.device=cpu; "
+            "what was saved stays"
+        ) from None
 
 
 def computes_bfloat16(device: torch.device) -> bool:
