@@ -24,11 +24,11 @@ STEPS = 20
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_first_twenty_steps_agree_at_half_the_rate(cifar100_root: Path) -> None:
-    """The losses of every head, to 1e-3, in float32: the recipe's optimizer, schedule, batches and objective.
+    """The losses of every head, to 1e-3, in float32: a recipe's optimizer, schedule, batches and objective.
 
     At half its peak rate: the larger the steps, the further Adam carries a rounding error.
     """
-    config = recipe("cifar100")
+    config = recipe("cifar100-fast")
     data = load(DataConfig(root=cifar100_root), environment={}, say=print, report=lambda done, total: None)
     num_steps = config.train.epochs * (len(data.train) // config.train.batch_size)
     rates = learning_rates(config.schedule, peak=config.optimizer.learning_rate / 2, num_steps=num_steps)[:STEPS]
