@@ -45,13 +45,7 @@ def inputs_of_steps(
 ) -> list[StepInputs]:
     """The inputs of the steps start, start + 1, ... of `plan`, one per learning rate. Shapes: level_weights: (L,)."""
     steps = range(start, start + len(learning_rates))
-    some, batch_size = slice(steps.start, steps.stop), plan.order.shape[1]
-    scales = np.empty((len(steps), len(dropout_rates), batch_size, num_features), np.float32)
-    for place, step in enumerate(steps):
-        for number, rate in enumerate(dropout_rates):
-            scales[place, number] = dropout_scale(
-                int(plan.dropout_seeds[step]) + number, (batch_size, num_features), rate
-            )
+    some = slice(steps.start, steps.stop)
     told = (
         plan.order[some],
         plan.partners[some],
@@ -60,7 +54,7 @@ def inputs_of_steps(
         plan.box_rows[some],
         plan.box_columns[some],
         np.stack([plan.partner_shares(step) for step in steps]),
-        scales,
+        _dropout_scales(plan, steps, dropout_rates, num_features),
         np.tile(np.asarray(level_weights, np.float32), (len(steps), 1)),
     )
     drawn = [torch.from_numpy(part).to(device) for part in told]
@@ -68,3 +62,13 @@ def inputs_of_steps(
     rates = torch.from_numpy(np.asarray(learning_rates, np.float32 if on_cuda else np.float64))
     drawn.append(rates.to(device) if on_cuda else rates)
     return [StepInputs(*parts) for parts in zip(*drawn, strict=True)]
+
+
+def _dropout_scales(plan: EpochPlan, steps: range, rates: list[float], num_features: int) -> Array:
+    """What every dropout multiplies with at those steps. Shapes: returns (S, D, B, F) float32."""
+    shape = (plan.order.shape[1], num_features)
+    scales = [
+        [dropout_scale(int(plan.dropout_seeds[step]) + number, shape, rate) for number, rate in enumerate(rates)]
+        for step in steps
+    ]
+    return np.array(scales, np.float32).reshape(len(steps), len(rates), *shape)
