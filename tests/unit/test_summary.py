@@ -207,7 +207,7 @@ def test_the_faster_one_is_told_by_its_first_epoch_at_the_mark() -> None:
     study = Study("s", "", RunConfig(), (OPTIMIZERS,), default_compare((OPTIMIZERS,)))
     adam, sgd = cells(study)
     summary = summarise_study(study, [finished(adam, 0.7), finished(sgd, 0.7, reach=1.0)])
-    assert summary["answers"][1]["text"].startswith("sgd reaches 70 % validation accuracy 3.0 epochs sooner than adam")
+    assert summary["answers"][1]["text"].startswith("sgd reaches 70 % validation accuracy 3.00 epochs sooner than adam")
     same = summarise_study(study, [finished(adam, 0.7), finished(sgd, 0.7)])
     assert "70 % validation accuracy in the same epoch as adam" in same["answers"][1]["text"]
     slow = summarise_study(study, [finished(adam, 0.7, reach=0.5), finished(sgd, 0.7)])

@@ -112,7 +112,7 @@ def _speed(summary: Mapping[str, Any], effect: Mapping[str, Any]) -> str:
     first, second = effect["first"], effect["second"]
     for mark in ("70", "60"):
         if found := by_measure.get(f"epochs_to.{mark}"):
-            amount = f"{abs(found['mean']):.1f} epochs {'later' if found['mean'] > 0 else 'sooner'} than"
+            amount = f"{abs(found['mean']):.2f} epochs {'later' if found['mean'] > 0 else 'sooner'} than"
             when = amount if found["mean"] else "in the same epoch as"
             said = f"{second} reaches {mark} % validation accuracy {when} {first}"
             return f"{said}{_interval(found, 1, 'epochs')}: {_verdict(found)}."
@@ -246,6 +246,6 @@ def _interval(judged: Mapping[str, Any], scale: float = 100, unit: str = "points
     if judged["low"] is None:
         return ""
     by = {"pairs": f"{judged['n']} pairs of runs", "seeds": "noise between seeds", "residual": "residual noise"}
-    digits = {"points": 2, "images": 0}.get(unit, 1)
+    digits = 0 if unit == "images" else 2  # epochs too: those of a few runs differ by halves and quarters
     low, high = (f"{scale * judged[end]:+.{digits}f}" for end in ("low", "high"))
     return f" (95 % interval {low} to {high} {unit}, {by[judged['by']]})"
