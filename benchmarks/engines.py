@@ -26,9 +26,9 @@ from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.scratch.engine import ScratchEngine
 from treehead.engines.scratch.twins import COMPILED
 from treehead.engines.weights import initial_weights
-from treehead.experiment.environment import peak_memory_bytes
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.targets import smoothed_targets
+from treehead.run.environment import peak_memory_bytes
 from treehead.spec import build_spec
 
 NUM_IMAGES = 2048

@@ -19,10 +19,10 @@ import torch
 from PIL import Image
 
 import treehead
-from treehead.experiment.classifier import Classifier
-from treehead.experiment.environment import peak_memory_bytes
-from treehead.experiment.predicting import predict_files, table
-from treehead.experiment.predictions import Wanted
+from treehead.inference.classifier import Classifier
+from treehead.inference.files import predict_files, table
+from treehead.inference.table import Wanted
+from treehead.run.environment import peak_memory_bytes
 
 NEEDED = {"memory": 1_000, "disk": 300}
 """Images a second that two cores should answer for."""

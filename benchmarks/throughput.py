@@ -22,10 +22,10 @@ from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.weights import initial_weights
-from treehead.experiment.environment import peak_memory_bytes
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.targets import smoothed_targets
 from treehead.recipes import recipe
+from treehead.run.environment import peak_memory_bytes
 from treehead.spec import build_spec
 from treehead.train.loop import train_epoch
 from treehead.types import Array

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import treehead
-from treehead.experiment.api import export_file
+from treehead.api import export_file
 
 ELSEWHERE = """
 import json, sys

@@ -17,11 +17,11 @@ from treehead.data.dataset import Dataset, channel_statistics, split
 from treehead.data.shapes import shapes
 from treehead.engines.objective import Objective
 from treehead.engines.weights import initial_weights
-from treehead.experiment.model import Model, build_engine
-from treehead.experiment.objective import objective_of
-from treehead.experiment.runner import spec_of
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.model import Model, build_engine
 from treehead.progress import PlainWatcher
+from treehead.run.losses import objective_of
+from treehead.run.runner import spec_of
 from treehead.runfiles import RunFolder
 from treehead.train.loop import fit
 from treehead.train.schedule import learning_rates

@@ -9,14 +9,13 @@ SOURCE = Path(__file__).parents[1] / "src" / "treehead"
 
 FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms are strangers
     {"cli"},
-    {"serve"},
-    {"experiment", "report"},
-    {"progress"},
-    {"train", "export"},
-    {"engines"},
-    {"data", "metrics", "decode", "spec"},
-    {"hierarchy", "recipes"},
-    {"config", "runfiles"},
+    {"api", "estimator"},
+    {"study", "run", "serve"},
+    {"inference", "progress"},
+    {"train"},
+    {"engines", "export"},
+    {"report", "data", "metrics", "decode", "spec", "recipes"},
+    {"hierarchy", "config", "runfiles"},
     {"types"},
 ]
 ONLY_IN = {
@@ -25,8 +24,8 @@ ONLY_IN = {
     "plotly": ("treehead.report",),
     "onnx": ("treehead.export",),
     "onnxruntime": ("treehead.export",),
-    "sklearn": ("treehead.experiment.estimator",),
-    "pyarrow": ("treehead.data.manifest", "treehead.experiment.writers"),
+    "sklearn": ("treehead.estimator",),
+    "pyarrow": ("treehead.data.manifest", "treehead.inference.writers"),
     "pydantic": ("treehead.config",),
     "typer": ("treehead.cli",),
     "fastapi": ("treehead.serve",),
@@ -96,9 +95,9 @@ def test_rooms_only_import_downwards() -> None:
     [
         ("treehead.spec", {"treehead.engines.api"}),
         ("treehead.metrics.flat", {"treehead.data.dataset.Images"}),
-        ("treehead.report.figures", {"torch"}),
+        ("treehead.report.run.figures", {"torch"}),
         ("treehead.engines.pytorch.engine", {"treehead.hierarchy.tree.LabelTree"}),
-        ("treehead.report.page", {"treehead.experiment.runner"}),
+        ("treehead.report.run.page", {"treehead.run.runner"}),
     ],
 )
 def test_the_rules_can_be_broken(module: str, imports: set[str]) -> None:

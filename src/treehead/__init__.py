@@ -9,25 +9,25 @@ Importing treehead does not import torch; building an engine does.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from treehead.api import train as train
     from treehead.config import RunConfig as RunConfig
     from treehead.config import changed as changed
-    from treehead.experiment.api import train as train
-    from treehead.experiment.classifier import Classifier as Classifier
-    from treehead.experiment.classifier import load as load
-    from treehead.experiment.estimator import TreeHeadClassifier as TreeHeadClassifier
-    from treehead.experiment.prediction import Prediction as Prediction
-    from treehead.experiment.runner import Run as Run
+    from treehead.estimator import TreeHeadClassifier as TreeHeadClassifier
+    from treehead.inference.classifier import Classifier as Classifier
+    from treehead.inference.classifier import load as load
+    from treehead.inference.prediction import Prediction as Prediction
     from treehead.recipes import recipe as recipe
+    from treehead.run.runner import Run as Run
 
 _HOMES = {
     "RunConfig": "treehead.config",
     "changed": "treehead.config",
-    "train": "treehead.experiment.api",
-    "Classifier": "treehead.experiment.classifier",
-    "TreeHeadClassifier": "treehead.experiment.estimator",
-    "Prediction": "treehead.experiment.prediction",
-    "load": "treehead.experiment.classifier",
-    "Run": "treehead.experiment.runner",
+    "train": "treehead.api",
+    "Classifier": "treehead.inference.classifier",
+    "TreeHeadClassifier": "treehead.estimator",
+    "Prediction": "treehead.inference.prediction",
+    "load": "treehead.inference.classifier",
+    "Run": "treehead.run.runner",
     "recipe": "treehead.recipes",
 }
 

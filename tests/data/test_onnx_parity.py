@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from treehead.api import export_file
 from treehead.config import changed
 from treehead.data import cifar100
 from treehead.decode import decode, path_shares
-from treehead.experiment.api import export_file
-from treehead.experiment.classifier import classifier_of, open_model
+from treehead.inference.classifier import classifier_of, open_model
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 

@@ -16,9 +16,9 @@ import treehead
 from treehead import TreeHeadClassifier
 from treehead.config import RunConfig, changed
 from treehead.data.load import load as load_data
-from treehead.experiment.runner import evaluate
 from treehead.hierarchy.tree import LabelTree
-from treehead.report.write import write_report
+from treehead.report.run.write import write_report
+from treehead.run.runner import evaluate
 from treehead.types import Array, UserError
 
 TINY: dict[str, object] = {

@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 import treehead
+from treehead.api import export_file
 from treehead.config import RunConfig, changed
 from treehead.decode import decode
 from treehead.engines.weights import initial_weights
-from treehead.experiment import portable
-from treehead.experiment.api import export_file
-from treehead.experiment.classifier import classifier_of
-from treehead.experiment.model import Model
-from treehead.experiment.portable import Kind, export_model
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.classifier import classifier_of
+from treehead.inference.exported import Kind, export_model
+from treehead.inference.model import Model
 from treehead.spec import Layer, Residual, build_spec
 from treehead.types import Array, UserError, Weights
 
@@ -164,7 +163,7 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> N
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(SETTINGS["pool"])
     path = exported(model, tmp_path, "onnx")
-    monkeypatch.setattr(portable, "find_spec", lambda name: None)
+    monkeypatch.setattr("treehead.inference.exported.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"writing ONNX needs onnx: pip install 'treehead\[onnx\]'"):
         exported(model, tmp_path, "onnx", replace=True)
     with pytest.raises(UserError, match=r"needs onnxruntime: pip install 'treehead\[onnx\]'"):
@@ -193,7 +192,7 @@ def test_files_of_strangers_and_of_other_versions_are_refused(tmp_path: Path, mo
     save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="is no model that treehead exported"):
         treehead.load(tmp_path / "other.safetensors")
-    monkeypatch.setattr(portable, "FORMAT", "2")
+    monkeypatch.setattr("treehead.inference.exported.FORMAT", "2")
     path = exported(model_of(SETTINGS["pool"]), tmp_path, "safetensors")
     monkeypatch.undo()
     with pytest.raises(UserError, match="is of export format 2, this treehead reads format 1"):

@@ -17,14 +17,13 @@ from PIL import Image
 from treehead import cli
 from treehead.config import RunConfig, changed
 from treehead.engines.weights import initial_weights
-from treehead.experiment import portable
-from treehead.experiment.classifier import Classifier
-from treehead.experiment.model import Model
-from treehead.experiment.portable import export_model
-from treehead.experiment.predicting import predict_files, table
-from treehead.experiment.prediction import Prediction
-from treehead.experiment.predictions import Wanted, columns, objects, printable
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.classifier import Classifier
+from treehead.inference.exported import export_model
+from treehead.inference.files import predict_files, table
+from treehead.inference.model import Model
+from treehead.inference.prediction import Prediction
+from treehead.inference.table import Wanted, columns, objects, printable
 from treehead.spec import build_spec
 from treehead.types import Array, UserError
 
@@ -115,7 +114,7 @@ def test_no_answer_is_an_empty_cell(suffix: str, read: Callable[[Path], list[Any
 def test_parquet_is_written_in_groups(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pyarrow import parquet
 
-    monkeypatch.setattr("treehead.experiment.writers.GROUP_ROWS", 1)
+    monkeypatch.setattr("treehead.inference.writers.GROUP_ROWS", 1)
     monkeypatch.setattr("treehead.data.picture_files.decoded.__kwdefaults__", {"size": 1})
     out = photos.parent / "table.parquet"
     predicted(photos, out, Wanted())
@@ -182,7 +181,7 @@ def test_a_path_that_is_no_text_is_written_with_its_bytes() -> None:
 def test_missing_pyarrow_and_odd_suffixes_are_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"predictions are written as \.csv, \.jsonl, \.parquet"):
         predicted(photos, photos.parent / "table.xlsx")
-    monkeypatch.setattr(portable, "find_spec", lambda name: None)
+    monkeypatch.setattr("treehead.inference.exported.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs pyarrow: pip install 'treehead\[parquet\]'"):
         predicted(photos, photos.parent / "table.parquet")
 

@@ -10,11 +10,11 @@ import publish_study
 from conftest import make_run_folder
 from filing import RUN_FILES, markers
 from treehead.config import write_config
-from treehead.experiment.grid import cells
-from treehead.experiment.studies import shapes, study_of
-from treehead.experiment.study import state_of
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
+from treehead.study.builtin import shapes, study_of
+from treehead.study.grid import cells
+from treehead.study.scheduler import state_of
 from treehead.types import UserError
 
 REPOSITORY = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ import pytest
 
 import treehead
 from treehead.data.shapes import shapes
-from treehead.experiment import runner
 from treehead.recipes import recipe
+from treehead.run import runner
 from treehead.runfiles import RunFolder
 from treehead.train.checkpoint import load_weights
 

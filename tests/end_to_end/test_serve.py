@@ -20,10 +20,10 @@ from PIL import Image
 
 from conftest import MakeRun
 from treehead import cli
-from treehead.experiment.classifier import Classifier
-from treehead.experiment.predictions import Wanted, objects
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.classifier import Classifier
+from treehead.inference.table import Wanted, objects
 from treehead.runfiles import RunFolder
 from treehead.serve import server
 from treehead.serve.app import PAGE, build_app

@@ -13,11 +13,11 @@ import pytest
 
 from conftest import make_run_folder
 from treehead.config import read_config, write_config
-from treehead.experiment.grid import Study, cells, with_changes
-from treehead.experiment.studies import shapes
-from treehead.experiment.study import CellState, run_study
-from treehead.experiment.summary import write_summary
 from treehead.runfiles import RunFolder, StudyFolder, write_json, write_text
+from treehead.study.builtin import shapes
+from treehead.study.grid import Study, cells, with_changes
+from treehead.study.scheduler import CellState, run_study
+from treehead.study.summary import write_summary
 from treehead.types import UserError
 
 QUICK = ["train.epochs=1", "train.batch_size=256", "network.stages=[{width=6},{width=8}]"]

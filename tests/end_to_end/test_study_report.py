@@ -14,11 +14,11 @@ from test_report_browser import point_at
 from conftest import make_run_folder, small_tree
 from treehead.config import write_config
 from treehead.decode import DECODERS
-from treehead.experiment.grid import cells, write_study
-from treehead.experiment.studies import shapes
-from treehead.experiment.summary import write_summary
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_json, write_text
+from treehead.study.builtin import shapes
+from treehead.study.grid import cells, write_study
+from treehead.study.summary import write_summary
 from treehead.types import UserError
 
 BAD = '<b>"x"</script>'

@@ -14,8 +14,8 @@ from PIL import Image
 
 import treehead
 from treehead.data.shapes import shapes
-from treehead.experiment import runner
 from treehead.recipes import recipe
+from treehead.run import runner
 from treehead.runfiles import RunFolder
 from treehead.train.checkpoint import load_weights
 from treehead.types import RunError

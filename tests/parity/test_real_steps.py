@@ -12,8 +12,8 @@ from treehead.data.load import load
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.scratch.engine import ScratchEngine
 from treehead.engines.weights import initial_weights
-from treehead.experiment.objective import objective_of
 from treehead.recipes import recipe
+from treehead.run.losses import objective_of
 from treehead.spec import build_spec
 from treehead.train.schedule import learning_rates
 from treehead.types import Array

@@ -17,8 +17,8 @@ def summary(
     from rich.console import Console
 
     from treehead.data.load import shape_and_tree
-    from treehead.experiment.runner import network_json
     from treehead.progress import network_table
+    from treehead.run.runner import network_json
     from treehead.spec import build_spec
 
     config = config_of(words, data)

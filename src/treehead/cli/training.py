@@ -16,7 +16,7 @@ def train(
     data: Annotated[Path | None, typer.Option(help="Your images: a folder of folders, or a CSV or Parquet.")] = None,
 ) -> None:
     """Train, evaluate, and write a run folder with its report."""
-    from treehead.experiment import runner
+    from treehead.run import runner
     from treehead.runfiles import free_folder
 
     config = config_of(words, data)
@@ -26,8 +26,8 @@ def train(
 
 def resume(run: RunPath, words: EngineWords = None) -> None:
     """Go on exactly where a run stopped."""
-    from treehead.experiment import runner
     from treehead.recipes import changes_of
+    from treehead.run import runner
 
     new = changes_of(words or [], only=("engine.",))
     follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=new))
@@ -43,9 +43,9 @@ def evaluate(
     decoders: Annotated[bool, typer.Option("--decoders", help="Print a table of every decode, side by side.")] = False,
 ) -> None:
     """Write every metric, on the test images, and print the main ones; or compare two runs."""
-    from treehead.experiment import runner
     from treehead.progress import decoder_lines
     from treehead.recipes import changes_of
+    from treehead.run import runner
 
     if against and decoders:
         raise UserError("--against compares two runs as they were evaluated; leave --decoders out")
@@ -61,8 +61,8 @@ def evaluate(
 
 def _compare(run: Path, against: Path, words: list[str] | None) -> None:
     """Print what `run` does otherwise than `against`."""
-    from treehead.experiment.comparison import compare
     from treehead.progress import comparison_lines
+    from treehead.run.comparison import compare
 
     if words:
         raise UserError(f"--against compares runs as they were evaluated; first: treehead evaluate {run} {words[0]}")
@@ -88,9 +88,9 @@ def study(
     listed: Annotated[bool, typer.Option("--list", help="Show the runs and how far each is; run nothing.")] = False,
 ) -> None:
     """Run a grid of configs, skip what is finished, resume what was stopped, and sum it up."""
-    from treehead.experiment import study_command
     from treehead.recipes import changes_of
     from treehead.report import write_study_report
+    from treehead.study import command as study_command
 
     words = list(words or [])
     name = words.pop(0) if words and "=" not in words[0] else "reference"

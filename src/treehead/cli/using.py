@@ -22,7 +22,7 @@ def report(
     from treehead.runfiles import StudyFolder
 
     if StudyFolder(run).study.exists():
-        from treehead.experiment.summary import write_summary
+        from treehead.study.summary import write_summary
 
         write_summary(run)
         print(write_study_report(run))
@@ -46,9 +46,9 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Replace a table that is there already.")] = False,
 ) -> None:
     """Answer at every level, with probabilities, for images and folders of images."""
-    from treehead.experiment.classifier import is_model, load
-    from treehead.experiment.predicting import predict_files, printed, table
-    from treehead.experiment.predictions import Wanted
+    from treehead.inference.classifier import is_model, load
+    from treehead.inference.files import predict_files, printed, table
+    from treehead.inference.table import Wanted
     from treehead.progress import counting
     from treehead.recipes import changes_of
 
@@ -79,7 +79,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")] = False,
 ) -> None:
     """Write a trained network as one file, with its classes, tree and metrics inside."""
-    from treehead.experiment.api import export_file
+    from treehead.api import export_file
 
     print(export_file(model, kind=to.value, out=out, replace=force))
 

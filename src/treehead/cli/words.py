@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from treehead.config import DataConfig, RunConfig
     from treehead.data.dataset import Dataset
-    from treehead.experiment.runner import Loader, Run
+    from treehead.run.runner import Loader, Run
     from treehead.train.loop import Watcher
 
 INTERRUPTED = 130

@@ -19,8 +19,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from treehead.data.pictures import NotAPicture, TooManyPixels, decode_picture
-from treehead.experiment.classifier import Classifier
-from treehead.experiment.predictions import Wanted, objects
+from treehead.inference.classifier import Classifier
+from treehead.inference.table import Wanted, objects
 from treehead.serve.hosts import HostCheck
 from treehead.serve.limits import FORMATS, MOST_BYTES, MOST_IMAGES, MOST_PIXELS, BodyLimit
 from treehead.serve.replies import About, Answers, Limits, Refusal, SampleLink, Tree

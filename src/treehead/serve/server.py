@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from treehead.experiment.classifier import SHIPPED, folder_of, load
-from treehead.experiment.portable import exported_metrics
+from treehead.inference.classifier import SHIPPED, folder_of, load
+from treehead.inference.exported import exported_metrics
 from treehead.runfiles import RunFolder
 from treehead.types import UserError
 

@@ -1,1 +1,0 @@
-"""One training with its folder, and what is made of it."""

@@ -1,0 +1,1 @@
+"""A run folder drawn: figures and a page."""

@@ -1,0 +1,1 @@
+"""A study folder drawn: figures and a page."""

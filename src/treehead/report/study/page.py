@@ -1,0 +1,92 @@
+"""The page of a study: every run in one table, all curves over each other, every confusion matrix."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from treehead.report import wording
+from treehead.report.run import tables
+from treehead.report.run.page import page_environment, palettes, script_json
+from treehead.report.run.read import RunRecord
+from treehead.report.run.view import boundaries, level_view
+from treehead.report.study import tables as study_tables
+from treehead.report.study.read import StudyRecord
+
+DIGITS = 4
+"""Of a curve's values: a tenth of a thousandth is less than a pixel."""
+
+
+def study_page(record: StudyRecord, stills: Mapping[str, bytes]) -> str:
+    """The page. `stills` are PNG files by figure name: curves, effects, mistakes, and confusion_<level> of the first
+    finished run."""
+    summary = record.summary
+    first = next(iter(record.finished.values()), None)
+    return (
+        page_environment()
+        .get_template("study.html.j2")
+        .render(
+            study=summary,
+            answers=[(asked, list(told)) for asked, told in groupby(summary["answers"], lambda told: told["question"])],
+            heads=study_tables.heads(record),
+            rows=study_tables.run_rows(record),
+            effects=study_tables.effect_rows(record),
+            finished=list(record.finished),
+            words={name: record.words(name) for name in record.runs},
+            first=first,
+            level_tabs=[(level, level) for level in levels_of(record)],
+            colour_by=[*(axis for axis, choices in summary["axes"].items() if len(choices) > 1), "run"],
+            stills={name: tables.png_uri(png) for name, png in stills.items()},
+            data=script_json(page_data(record)),
+            plotly=Markup(get_plotlyjs().replace("</script", r"<\/script")),
+        )
+    )
+
+
+def page_data(record: StudyRecord) -> dict[str, Any]:
+    """What the page's script draws from: curves and counts of every run, names and severities of every level."""
+    first = next(iter(record.finished.values()), None)
+    return {
+        "levels": levels_of(record),
+        "runs": [_run(record, name) for name in record.runs],
+        "views": {level: _view(first, level) for level in first.levels} if first else {},
+        "palette": palettes(),
+    }
+
+
+def levels_of(record: StudyRecord) -> list[str]:
+    """The levels of every run's tree, leaves first; none before a run has finished an epoch."""
+    return next((list(run.levels) for run in record.runs.values()), [])
+
+
+def _run(record: StudyRecord, name: str) -> dict[str, Any]:
+    run = record.runs[name]
+    cell = next(cell for cell in record.summary["cells"] if cell["name"] == name)
+    curves = {
+        part: {
+            key: {level: [round(epoch[part][key][level], DIGITS) for epoch in run.history] for level in run.levels}
+            for key in ("accuracy", "losses")
+        }
+        for part in ("validation", "train")
+    }
+    counts = {level: run.metrics["confusion"][level] for level in run.levels} if run.metrics else None
+    return {"name": name, "words": record.words(name), "at": cell["at"], "curves": curves, "confusion": counts}
+
+
+def _view(run: RunRecord, level: str) -> dict[str, Any]:
+    """A level's classes in tree order: names, severities of every confusion, and the squares of the tree."""
+    view = level_view(run.tree, level)
+    return {
+        "order": view.order.tolist(),
+        "names": [wording.readable(view.names[index]) for index in view.order],
+        "severity": view.severity[np.ix_(view.order, view.order)].tolist(),
+        "words": [wording.severity(height, run.levels) for height in range(len(run.levels) + 1)],
+        "squares": [
+            [start, stop, height]
+            for height, blocks in enumerate(view.blocks)
+            for start, stop in boundaries(blocks, view.order)
+        ],
+    }

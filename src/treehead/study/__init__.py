@@ -1,0 +1,1 @@
+"""Many trainings as one piece of work, and what they show."""

@@ -1,0 +1,99 @@
+"""Every decoder of one run, side by side: by hand, and on the published run's probabilities."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from treehead.data.dataset import Images
+from treehead.decode import DECODERS
+from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.hierarchy.tree import LabelTree
+from treehead.progress import decoder_lines, metric_lines
+from treehead.run.decoder_table import tree_figures
+from treehead.run.evaluation import misread_samples
+from treehead.runfiles import RunFolder
+
+RESULTS = RunFolder(Path(__file__).parents[3] / "docs" / "results" / "cifar100")
+PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict[str, Any]:
+    return RESULTS.read_json(RESULTS.metrics)
+
+
+@pytest.fixture(scope="module")
+def found(metrics: dict[str, Any]) -> dict[str, Any]:
+    stored = RESULTS.read_arrays(RESULTS.predictions)
+    tree = cifar100_tree(metrics["tree"])
+    probabilities = [stored[f"probabilities_{level}"].astype(np.float64) for level in tree.levels]
+    labels = stored["labels"].astype(np.int64)
+    return tree_figures(tree, labels=labels, probabilities=probabilities, decode_kind="path")
+
+
+def test_one_image_by_hand() -> None:
+    """A carp's leaf head says carp, its kind head mammal: only `independent` and the leaves can have it."""
+    fine, kind = np.array([[0.25, 0.35, 0.40]]), np.array([[0.55, 0.45]])
+    figures = tree_figures(PETS, labels=np.array([[2, 1]]), probabilities=[fine, kind], decode_kind="path")
+    assert figures.keys() == {"decoders", "alarm"}  # no haf5: these are no leaves of CIFAR-100
+    independent, path = figures["decoders"]["independent"], figures["decoders"]["path"]
+    assert independent["accuracy"] == {"fine": 1.0, "kind": 0.0}
+    assert independent["severity_counts"] == [1, 0, 0]
+    assert (independent["full_path_accuracy"], independent["tree_inconsistency"]) == (0.0, 1.0)
+    assert independent["hierarchical"] == pytest.approx({"precision": 2 / 3, "recall": 1, "f1": 0.8})
+    assert path["accuracy"] == {"fine": 0.0, "kind": 0.0}
+    assert path["severity_counts"] == [0, 0, 1]
+    assert (path["full_path_accuracy"], path["tree_inconsistency"]) == (0.0, 0.0)
+
+
+def test_independent_is_the_published_run(found: dict[str, Any], metrics: dict[str, Any]) -> None:
+    row = found["decoders"]["independent"]
+    assert row["accuracy"] == pytest.approx(metrics["accuracy"], abs=5e-4)  # stored in 16 bits: ties where none were
+    assert row["severity_counts"] == pytest.approx(metrics["severity_counts"], abs=5)
+
+
+def test_consistent_decoders_answer_with_paths(found: dict[str, Any]) -> None:
+    assert list(found["decoders"]) == list(DECODERS)
+    for kind in sorted(set(DECODERS) - {"independent"}):
+        row = found["decoders"][kind]
+        assert row["tree_inconsistency"] == 0, kind
+        assert row["full_path_accuracy"] == row["accuracy"]["fine"], kind
+        severity = np.arange(4) @ row["severity_counts"] / 10_000
+        assert row["hd"]["1"] == pytest.approx(severity), kind
+        assert row["hierarchical"]["f1"] == pytest.approx(1 - severity / 3), kind
+    assert found["decoders"]["independent"]["tree_inconsistency"] > 0.1
+
+
+def test_the_five_level_tree_refines_the_runs_own(found: dict[str, Any]) -> None:
+    """haf5 has haf8's fine, superclass and group below two more levels, so its severities 4 and 5 are haf8's 3."""
+    assert found["haf5"] == found["decoders"]["path"]["haf5"]
+    for row in found["decoders"].values():
+        three, five = row["severity_counts"], row["haf5"]["severity_counts"]
+        assert len(five) == 6
+        assert [*five[:3], sum(five[3:])] == three
+        assert row["haf5"]["hd"]["1"] >= row["hd"]["1"]
+
+
+def test_images_are_kept_of_the_frequent_and_of_the_costliest_confusions() -> None:
+    """Fourteen pairs of siblings are confused twice, twelve of which leave images; one of strangers costs more."""
+    tree = LabelTree.from_nested(
+        "t", ("a", "b", "c"), {"x": {f"p{i}": [f"{i}", f"{i}'"] for i in range(14)}, "y": {"q": ["z"]}}
+    )
+    siblings = [(2 * i, 2 * i + 1) for i in range(14) for _ in range(2)]
+    pairs = np.array([*siblings, (28, 0)])
+    images = Images(np.arange(len(pairs), dtype=np.uint8)[:, None, None, None], tree.label_paths(pairs[:, 0]))
+    kept = misread_samples(images, tree.label_paths(pairs[:, 1]), tree.heights)
+    assert kept["pixels"].ravel().tolist() == [*range(24), 28]
+    assert kept["labels"][-1].tolist() == [28, 14, 1]
+    assert kept["answers"][-1].tolist() == [0, 0, 0]
+
+
+def test_a_line_for_every_decoder(found: dict[str, Any], metrics: dict[str, Any]) -> None:
+    head, *rows, legend = decoder_lines(metrics | found)
+    assert head.split()[:4] == ["decode", "fine", "superclass", "group"]
+    assert [row.split()[0] for row in rows] == list(DECODERS)
+    assert all(len(row) == len(head) for row in rows)
+    assert legend.startswith("accuracies, FPA and TICE in percent")
+    assert any(line.startswith("  on tree haf5 HD@1") for line in metric_lines(metrics | found))
