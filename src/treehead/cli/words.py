@@ -50,10 +50,11 @@ def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
 def loader() -> "Loader":
     """Finds data sets, and fetches or decodes what is missing with a progress bar."""
     from treehead.data.load import is_own, load
-    from treehead.progress import decoding, fetching
+    from treehead.progress import progress_bar
 
     def load_or_fetch(config: "DataConfig") -> "Dataset":
-        with decoding() if is_own(config) else fetching() as progress:
+        bar = progress_bar("images") if is_own(config) else progress_bar("CIFAR-100", unit="bytes")
+        with bar as progress:
             return load(config, environment=os.environ, say=print, report=progress)
 
     return load_or_fetch
@@ -67,7 +68,7 @@ def config_of(words: list[str] | None, data: Path | None = None) -> "RunConfig":
 
 
 def print_metrics(metrics: Metrics) -> None:
-    from treehead.progress import metric_lines
+    from treehead.run.text import metric_lines
 
     for line in metric_lines(metrics):
         print(line)

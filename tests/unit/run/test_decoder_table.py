@@ -9,10 +9,10 @@ from treehead.data.dataset import Images
 from treehead.decode import DECODERS
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
-from treehead.progress import decoder_lines, metric_lines
 from treehead.records.run import Metrics, TreeFigures
 from treehead.run.decoder_table import tree_figures
 from treehead.run.evaluation import misread_samples
+from treehead.run.text import decoder_lines, metric_lines
 from treehead.runfiles import RunFolder
 
 RESULTS = RunFolder(Path(__file__).parents[3] / "docs" / "results" / "cifar100")
@@ -91,11 +91,12 @@ def test_images_are_kept_of_the_frequent_and_of_the_costliest_confusions() -> No
     assert kept["answers"][-1].tolist() == [0, 0, 0]
 
 
-def test_a_line_for_every_decoder(found: TreeFigures, metrics: Metrics) -> None:
+def test_printed_figures_have_a_line_for_every_decoder(found: TreeFigures, metrics: Metrics) -> None:
     measured: Metrics = {**metrics, **found}
-    head, *rows, legend = decoder_lines(measured)
-    assert head.split()[:4] == ["decode", "fine", "superclass", "group"]
+    head, *lines = decoder_lines(measured)
+    rows, legend = lines[: len(DECODERS)], lines[len(DECODERS)]
+    assert head.split()[:4] == ["decoder", "fine", "superclass", "group"]
     assert [row.split()[0] for row in rows] == list(DECODERS)
     assert all(len(row) == len(head) for row in rows)
-    assert legend.startswith("accuracies, FPA and TICE in percent")
-    assert any(line.startswith("  on tree haf5 HD@1") for line in metric_lines(measured))
+    assert legend.startswith("accuracy of each level, FPA (full-path accuracy)")
+    assert any(line.startswith("on tree haf5           mean mistake severity 2.") for line in metric_lines(measured))
