@@ -14,14 +14,14 @@ def get(name: Annotated[str, typer.Argument(help="cifar100")] = "cifar100") -> N
     """Fetch CIFAR-100 into the cache; a broken download goes on where it stopped."""
     from treehead.data import load
     from treehead.data.fetch import fetch
-    from treehead.progress import fetching
+    from treehead.progress import progress_bar
 
     if name != "cifar100":
         raise UserError(f"treehead fetches cifar100, not {name!r}; shapes is drawn, and needs no fetching")
     if place := load.find_cifar100(None, environment=os.environ):
         print(f"CIFAR-100 is already here: {place}")
         return
-    with fetching() as progress:
+    with progress_bar("CIFAR-100", unit="bytes") as progress:
         place = fetch(load.cache_folder(), report=progress)
     print(f"CIFAR-100 is here: {place}")
 
@@ -49,10 +49,10 @@ def _check_own(root: Path, words: list[str]) -> None:
     from treehead.data.inspection import findings
     from treehead.data.load import pictures_cache
     from treehead.data.own import examine
-    from treehead.progress import decoding
+    from treehead.progress import progress_bar
 
     config = config_of(words, root).data
-    with decoding() as progress:
+    with progress_bar("images") as progress:
         own = examine(config, cache=pictures_cache(config), say=print, report=progress)
     for line in findings(own, config):
         print(line)
