@@ -15,7 +15,7 @@ FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms 
     {"train"},
     {"engines", "export"},
     {"report", "data", "metrics", "decode", "spec", "recipes"},
-    {"hierarchy", "config", "runfiles"},
+    {"hierarchy", "config", "runfiles", "records"},
     {"types"},
 ]
 ONLY_IN = {
