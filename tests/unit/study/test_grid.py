@@ -126,7 +126,7 @@ def test_errors_name_the_file_and_the_key(text: str, message: str) -> None:
 
 
 def test_an_unknown_study_suggests_the_nearest_one() -> None:
-    with pytest.raises(UserError, match=r"no study 'referense'; did you mean reference\?"):
+    with pytest.raises(UserError, match=r"no study, study file or study folder 'referense'; did you mean reference\?"):
         study_of("referense")
     with pytest.raises(UserError, match=r"cannot read none\.toml"):
         study_of("none.toml")
