@@ -15,8 +15,8 @@ FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms 
     {"train"},
     {"engines", "export"},
     {"report", "data", "metrics", "decode", "spec", "recipes"},
-    {"hierarchy", "config", "runfiles"},
-    {"types"},
+    {"hierarchy", "config", "runfiles", "records"},
+    {"types", "extras", "system"},
 ]
 ONLY_IN = {
     "torch": ("treehead.engines.pytorch",),

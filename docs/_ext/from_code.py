@@ -22,6 +22,9 @@ from treehead.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"^<!-- from code: (\w+) -->$", re.MULTILINE)
+LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#:]+)\)")
+ROOT_PAGES = {"README": "index", "CHANGELOG": "changelog", "CONTRIBUTING": "contributing"}
+ROOT_LINK = re.compile(rf"\]\((?:\.\./)+({'|'.join(ROOT_PAGES)})\.md")
 BESIDE = (
     "treehead.api.export_file",
     "treehead.inference.prediction.Answer",
@@ -38,6 +41,8 @@ BESIDE = (
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    for name, home in treehead._HOMES.items():  # `treehead.train` is a package too, once something has imported it
+        setattr(treehead, name, getattr(import_module(home), name))
     app.connect("source-read", _fill)
     app.connect("autodoc-process-signature", _without_fields)
     app.connect("missing-reference", _public_reference)
@@ -45,7 +50,17 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def _fill(app: Sphinx, page: str, source: list[str]) -> None:
-    source[0] = MARK.sub(lambda mark: PARTS[mark[1]](), source[0])
+    """Insert the parts from the code, and change what a git host can show and a site cannot.
+
+    Links to pages of the root lead to the site's copies, links to folders become text, a study's tables get a title.
+    """
+    text = MARK.sub(lambda mark: PARTS[mark[1]](), source[0])
+    text = ROOT_LINK.sub(lambda link: f"](/{ROOT_PAGES[link[1]]}.md", text)
+    place = Path(app.srcdir, page).parent
+    text = LINK.sub(lambda link: link[1] if (place / link[2]).is_dir() else link[0], text)
+    if page.startswith("results/") and not text.lstrip().startswith("# "):
+        text = f"# {page.split('/')[1].capitalize()}: tables\n\n{text}"
+    source[0] = text
 
 
 # Commands
@@ -220,9 +235,20 @@ def _public_reference(app: Sphinx, env: Any, node: Any, text: Any) -> Any:
 
 
 def changelog() -> str:
-    """CHANGELOG.md without its title; its links are those of the repository's root."""
-    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
-    return re.sub(r"\]\((?:docs/)(?=[\w./-]+\))", "](", text)
+    """CHANGELOG.md without its title."""
+    return _root_page("CHANGELOG.md")
+
+
+def contributing() -> str:
+    """CONTRIBUTING.md without its title."""
+    return _root_page("CONTRIBUTING.md")
+
+
+def _root_page(name: str) -> str:
+    """A page of the repository's root without its title, its links as seen from docs/."""
+    text = (ROOT / name).read_text(encoding="utf-8").partition("\n")[2]
+    text = re.sub(r"\]\((?!\w+:|#)", "](../", text)
+    return text.replace("](../docs/", "](")
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -242,4 +268,4 @@ def _first(text: str) -> str:
     return " ".join(text.partition("\n\n")[0].split())
 
 
-PARTS = {part.__name__: part for part in (commands, config, recipes, api, records, changelog)}
+PARTS = {part.__name__: part for part in (commands, config, recipes, api, records, changelog, contributing)}
