@@ -4,14 +4,21 @@ import sys
 import tomllib
 from pathlib import Path
 
-import treehead
+import numpy as np
+
+import treehead.types
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+# Before any other module is imported: signatures say `Array`, not what the alias stands for.
+treehead.types.__dict__["Array"] = type("Array", (np.ndarray,), {"__module__": "treehead.types"})
+
 project = "treehead"
 release = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "from_code"]
+highlight_language = "text"
+default_role = "code"
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "results/README.md"]
 
@@ -24,7 +31,6 @@ autodoc_typehints_description_target = "documented_params"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-autodoc_mock_imports: list[str] = []
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True

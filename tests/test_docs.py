@@ -1,4 +1,4 @@
-"""The pages, checked against the code: snippets run, links resolve, commands exist, the map is whole, the site builds."""
+"""Pages checked against the code: snippets run, links resolve, commands exist, the map is whole, the site builds."""
 
 import re
 import subprocess

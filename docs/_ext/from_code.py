@@ -88,7 +88,9 @@ def _command_lines(group: Any, path: str) -> Iterator[str]:
 
 
 def _known(records: list[tuple[str, str] | None]) -> list[tuple[str, str]]:
-    return [record for record in records if record and "--help" not in record[0]]
+    return [
+        (re.sub(r" <list\[\w+\]>$", "", left), right) for left, right in filter(None, records) if "--help" not in left
+    ]
 
 
 # Config
