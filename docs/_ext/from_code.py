@@ -3,10 +3,12 @@
 A page holds `<!-- from code: NAME -->` where a part belongs; on a git host the comment is invisible.
 """
 
+import ast
 import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -45,6 +47,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
         setattr(treehead, name, getattr(import_module(home), name))
     app.connect("source-read", _fill)
     app.connect("autodoc-process-signature", _without_fields)
+    app.connect("autodoc-process-docstring", _paragraphs, priority=100)  # before napoleon reads Google's sections
+    app.connect("autodoc-skip-member", _without_requests)
     app.connect("missing-reference", _public_reference)
     return {"parallel_read_safe": True}
 
@@ -187,19 +191,28 @@ def api() -> str:
 
 
 def records() -> str:
-    """The typed records of a run and of a study."""
-    lines = []
-    for module in ("treehead.records.run", "treehead.records.study"):
-        try:
-            inside = import_module(module)
-        except ModuleNotFoundError:
-            continue
-        kinds = [kind for kind in vars(inside).values() if inspect.isclass(kind) and kind.__module__ == module]
-        lines += [
-            f"## {module}\n\n{inspect.getdoc(inside)}\n",
-            *(_documented(f"{module}.{kind.__name__}") for kind in kinds),
-        ]
-    return "\n".join(lines)
+    """The typed records of a run and of a study, from the source of `treehead.records`."""
+    folder = ROOT / "src" / "treehead" / "records"
+    return "\n".join(line for path in sorted(folder.glob("[a-z]*.py")) for line in _record_lines(path))
+
+
+def _record_lines(path: Path) -> Iterator[str]:
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    yield f"## treehead.records.{path.stem}\n\n{ast.get_docstring(module) or ''}\n"
+    for kind in module.body:
+        if isinstance(kind, ast.ClassDef):
+            above = [ast.unparse(base) for base in kind.bases if ast.unparse(base) != "TypedDict"]
+            more = f"\n\nIt also has the keys of {' and '.join(f'`{base}`' for base in above)}." if above else ""
+            yield f"### {kind.name}\n\n{ast.get_docstring(kind) or ''}{more}\n"
+            yield _table(("key", "type", "meaning"), list(_record_keys(kind)))
+
+
+def _record_keys(kind: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
+    """Name, type and docstring of every key."""
+    for key, below in zip_longest(kind.body, kind.body[1:]):
+        if isinstance(key, ast.AnnAssign):
+            text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+            yield f"`{ast.unparse(key.target)}`", _code(ast.unparse(key.annotation)), _plain(str(text))
 
 
 def _documented(name: str) -> str:
@@ -218,6 +231,25 @@ def _found(name: str) -> Any:
 def _without_fields(app: Sphinx, what: str, name: str, thing: Any, *rest: Any) -> tuple[str, None] | None:
     """No signature of fifteen fields for a config: its keys have a page of their own."""
     return ("", None) if inspect.isclass(thing) and issubclass(thing, (BaseModel, dict)) else None
+
+
+def _paragraphs(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Make reStructuredText of compact contracts (`Shapes: ...`, continued with an indent); Google's sections stay."""
+    made: list[str] = []
+    for line in lines:
+        continues = line[:1] == " " and made and made[-1][:1].strip() and not made[-1].endswith(":")
+        if continues and made[-1][:2] not in ("- ", "* "):
+            made[-1] += f" {line.strip()}"
+        elif label := re.match(r"(Shapes|Conventions|Source|Axes|Raises|Returns|Fitted attributes): (?=\S)", line):
+            made += ["", f"**{label[1]}:** {line[label.end() :]}"]
+        else:
+            made.append(line)
+    lines[:] = [re.sub(r"(?<![`\w])(\w+_)(?![`\w])", r"``\1``", line) for line in made]
+
+
+def _without_requests(app: Sphinx, what: str, name: str, *rest: Any) -> bool | None:
+    """Leave out scikit-learn's generated methods for metadata routing."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
 def _public_reference(app: Sphinx, env: Any, node: Any, text: Any) -> Any:
