@@ -135,9 +135,9 @@ def test_an_unknown_study_suggests_the_nearest_one() -> None:
 
 
 def test_the_documented_study_can_be_read() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "studies.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "study.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    study = read_study(text, "docs/studies.md")
+    study = read_study(text, "docs/how-to/study.md")
     assert study.compare == (("network", "narrow", "wide"),)
     assert len(cells(study)) == 2 * 2 * 3 + 3
 
