@@ -14,11 +14,12 @@ from treehead.engines.objective import Objective
 from treehead.engines.weights import initial_weights
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
 from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
-from treehead.run.environment import describe_environment, now, peak_memory_bytes
+from treehead.run.environment import describe_environment, now
 from treehead.run.evaluation import evaluate_model
 from treehead.run.losses import objective_of, weights_of_levels
 from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
+from treehead.system import peak_memory_bytes
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates, level_weights, radii
 from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard

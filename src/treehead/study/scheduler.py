@@ -3,9 +3,6 @@
 A cell is run by the same `treehead train` or `treehead resume` that a person would type; its folder has its progress.
 """
 
-import fcntl
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +17,14 @@ from treehead.data.load import image_shape
 from treehead.records.run import EpochRecord, Metrics
 from treehead.runfiles import RunFolder, StudyFolder, make_folder, write_json, write_text
 from treehead.study.grid import Cell, Study, write_study
+from treehead.system import (
+    exclusive,
+    interrupt_signal,
+    is_locked,
+    own_process_group,
+    share_of_cores,
+    termination_as_interrupt,
+)
 from treehead.train.schedule import epoch_costs, radii
 from treehead.types import Array, UserError
 
@@ -95,14 +100,14 @@ def run_study(
     """
     folder = StudyFolder(root)
     _refuse_other_configs(folder, cells)
-    with _alone(folder) as lock:
+    with _alone(folder, cells):
         write_text(folder.study, write_study(study))
         waiting = [cell for cell in cells if not folder.run(cell.name).metrics.exists()]
         _forget_failures(folder, waiting)
-        queue = _Queue(folder, waiting, jobs, launch or _launcher(jobs, lock))
+        queue = _Queue(folder, waiting, jobs, launch or _launcher(jobs))
         states: list[CellState] = []
         try:
-            with _stoppable():
+            with termination_as_interrupt():
                 while queue.start():
                     done = {state.cell.name: state for state in states if state.state == "finished"}
                     states = [done.get(cell.name) or state_of(folder, cell, queue.running) for cell in cells]
@@ -228,62 +233,32 @@ def _deciding(config: RunConfig) -> dict[str, object]:
 
 
 @contextmanager
-def _alone(folder: StudyFolder) -> Iterator[int]:
-    """Hold the folder's lock. The runs inherit it, so it is free only once the last of them has ended."""
+def _alone(folder: StudyFolder, cells: Sequence[Cell]) -> Iterator[None]:
+    """Hold the folder's lock, while no run of a scheduler that was killed is still training.
+
+    Raises: UserError: another process runs the study, or one of its runs.
+    """
     make_folder(folder.runs)
-    with folder.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"a study is at work in {folder.root}; wait for it, or stop it first") from None
-        yield file.fileno()
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """A polite request to end is like Ctrl-C: the runs are stopped too."""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    kinds = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(kind, stop) for kind in kinds]
-    try:
+    with exclusive(folder.lock, f"another process runs the study in {folder.root}; wait for it, or stop it first"):
+        for cell in cells:
+            if is_locked(folder.run(cell.name).lock):
+                raise UserError(f"another process trains {folder.run(cell.name).root}; wait for it, or stop it first")
         yield
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
 
 
-def _launcher(jobs: int, lock: int) -> Launch:
+def _launcher(jobs: int) -> Launch:
     def launch(words: list[str], log: Path, place: int) -> Process:
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as file, _share_of_cores(place, jobs):
+        with log.open("ab") as file, share_of_cores(place, jobs):
             return subprocess.Popen(
                 [sys.executable, "-m", "treehead", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                process_group=0,  # Ctrl-C reaches us alone, and we pass it on
-                pass_fds=[lock],
+                **own_process_group(),  # Ctrl-C reaches the scheduler alone, which passes it on
             )
 
     return launch
-
-
-@contextmanager
-def _share_of_cores(place: int, jobs: int) -> Iterator[None]:
-    """A process started here may use its share of the cores, so that runs side by side do not crowd each other."""
-    if jobs == 1 or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    every = sorted(os.sched_getaffinity(0))
-    share = every[place::jobs] or every
-    os.sched_setaffinity(0, share)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, every)
 
 
 def _start(folder: StudyFolder, cell: Cell, place: int, launch: Launch) -> Process:
@@ -318,10 +293,9 @@ def _note_end(folder: StudyFolder, cell: Cell, code: int) -> None:
 
 
 def _interrupt(processes: Sequence[Process]) -> None:
-    """Stop them as Ctrl-C does; begun where that is ignored (nohup, a script's background), they are ended instead."""
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    """Stop the runs as Ctrl-C does, and kill those that do not end in time."""
     for process in processes:
-        process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
+        process.send_signal(interrupt_signal())
     deadline = time.monotonic() + PATIENCE_SECONDS
     for process in processes:
         try:
