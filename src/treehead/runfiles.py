@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 FORMAT = 1
 """Version of the run folder. A folder of another version is refused, not guessed at."""
+LINE_LENGTH = 120
+"""Of JSON files."""
 
 
 @contextmanager
@@ -65,8 +67,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON, whole or not at all. NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    """Write `value` as JSON, whole or not at all. NaN and infinity are refused."""
+    write_text(path, json_text(value) + "\n")
+
+
+def json_text(value: Any, indent: int = 0) -> str:
+    """JSON for diffs without a line per number: lists of scalars, and all that fits a line, stay on one line."""
+    line = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    nested = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(x, dict | list) for x in value))
+    if not nested or indent + len(line) <= LINE_LENGTH:
+        return line
+    inner, outer = "\n" + " " * (indent + 1), "\n" + " " * indent
+    if isinstance(value, dict):
+        items = [
+            f"{json.dumps(str(key), ensure_ascii=False)}: {json_text(item, indent + 1)}" for key, item in value.items()
+        ]
+        return "{" + inner + f",{inner}".join(items) + outer + "}"
+    items = [json_text(item, indent + 1) for item in value]
+    return "[" + inner + f",{inner}".join(items) + outer + "]"
 
 
 def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
@@ -161,6 +179,14 @@ class RunFolder:
     def read_json(self, path: Path) -> Any:
         """Raises: UserError: the file is missing, unreadable or no JSON."""
         return self._read(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+
+    def read_tree(self) -> Any:
+        """tree.json, or the one in the parent folder, which runs on the same tree may share.
+
+        Raises: UserError: the file is missing, unreadable or not JSON.
+        """
+        shared = self.root.parent / self.tree.name
+        return self.read_json(shared if shared.exists() and not self.tree.exists() else self.tree)
 
     def read_arrays(self, path: Path) -> dict[str, Array]:
         """Raises: UserError: the file is missing, unreadable or no .npz."""

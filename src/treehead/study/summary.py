@@ -53,7 +53,7 @@ def _class_names(folder: StudyFolder, states: Sequence[CellState]) -> list[str] 
     """The leaves of the first finished run's tree."""
     for state in states:
         if state.metrics:
-            return folder.read_json(folder.run(state.cell.name).tree)["names"][0]
+            return folder.run(state.cell.name).read_tree()["names"][0]
     return None
 
 
@@ -114,8 +114,7 @@ def class_spread(metrics: Sequence[Mapping[str, Any]], names: list[str] | None) 
     """The accuracy of every leaf, averaged over those runs, by class id; None without a run."""
     if not metrics:
         return None
-    matrices = [np.array(m["confusion"][m["levels"][0]], float) for m in metrics]
-    if len({matrix.shape for matrix in matrices}) > 1:
+    recalls = [[share or 0.0 for share in m["recall"][m["levels"][0]]] for m in metrics]  # None: no images of the class
+    if len({len(recall) for recall in recalls}) > 1:
         return None
-    recalls = [np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1) for matrix in matrices]
     return {"runs": len(metrics), "names": names, "accuracy": np.mean(recalls, axis=0).tolist()}

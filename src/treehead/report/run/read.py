@@ -109,7 +109,7 @@ def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _read_tree(folder: RunFolder) -> LabelTree:
-    value = folder.read_json(folder.tree)
+    value = folder.read_tree()
     try:
         return LabelTree.from_json(value)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
