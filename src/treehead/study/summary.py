@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from treehead.records.run import Metrics
 from treehead.runfiles import StudyFolder, write_json, write_text
 from treehead.study.answers import answers
 from treehead.study.cell_row import cell_row, measures
@@ -110,12 +111,12 @@ def _differences(
     return {"noise": noise, "effects": effects, "interactions": interactions, "extras": extras}
 
 
-def class_spread(metrics: Sequence[Mapping[str, Any]], names: list[str] | None) -> dict[str, Any] | None:
+def class_spread(metrics: Sequence[Metrics], names: list[str] | None) -> dict[str, Any] | None:
     """The accuracy of every leaf, averaged over those runs, by class id; None without a run."""
     if not metrics:
         return None
-    matrices = [np.array(m["confusion"][m["levels"][0]], float) for m in metrics]
-    if len({matrix.shape for matrix in matrices}) > 1:
+    matrices = [np.array(m["confusion"][m["levels"][0]], float) for m in metrics if "confusion" in m]
+    if not matrices or len({matrix.shape for matrix in matrices}) > 1:
         return None
     recalls = [np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1) for matrix in matrices]
     return {"runs": len(metrics), "names": names, "accuracy": np.mean(recalls, axis=0).tolist()}
