@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -22,6 +21,7 @@ from rich.text import Text
 
 from treehead.data.fetch import Report
 from treehead.metrics.paired import Comparison
+from treehead.records.run import BackOff, CalibrationFigures, EpochRecord, Metrics, Network
 from treehead.train.loop import Progress as Step
 from treehead.train.loop import Watcher
 
@@ -36,7 +36,7 @@ class PlainWatcher:
     def progressed(self, progress: Step) -> None:
         self._last = progress
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def finished_epoch(self, record: EpochRecord) -> None:
         step = self._last
         heads = "  ".join(
             f"{level} {record['train']['losses'][level]:z.3f}/{record['validation']['losses'][level]:z.3f}"
@@ -55,12 +55,12 @@ class LiveWatcher:
 
     def __init__(self, live: Live, title: str) -> None:
         self._live, self._title = live, title
-        self._records: list[dict[str, Any]] = []
+        self._records: list[EpochRecord] = []
 
     def progressed(self, progress: Step) -> None:
         self._live.update(Group(self._table(), self._line(progress)))
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def finished_epoch(self, record: EpochRecord) -> None:
         self._records.append(record)
         self._live.update(self._table())
 
@@ -150,7 +150,7 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{whole:02d}s" if minutes else f"{whole}s"
 
 
-def network_table(network: dict[str, Any]) -> Table:
+def network_table(network: Network) -> Table:
     """Every layer of a network, with its totals."""
     table = Table("layer", "kind", "output", box=None)
     table.add_column("parameters", justify="right")
@@ -172,36 +172,36 @@ def key_table(rows: Iterable[tuple[str, str, str]]) -> Table:
     return table
 
 
-def metric_lines(metrics: dict[str, Any]) -> Iterator[str]:
+def metric_lines(metrics: Metrics) -> Iterator[str]:
     """The main figures of a finished run, a line each."""
     yield f"{metrics['images']:,} test images, tree {metrics['tree']}, decode {metrics['decode']}"
     for level in metrics["levels"]:
-        known = metrics.get("known", {}).get(level, metrics["images"])
+        known = metrics["known"][level]
         yield (
             f"  {level:<12} accuracy {100 * metrics['accuracy'][level]:6.2f} %   "
             f"top-5 {100 * metrics['top5'][level]:6.2f} %   loss {metrics['loss'][level]:z.3f}   "
             f"calibration error {100 * metrics['calibration_error'][level]:.1f} %"
-            f"{f'   of {known:,} images known there' if known < metrics['images'] else ''}"
+            f"{f'   of {known:,} labelled images' if known < metrics['images'] else ''}"
         )
     counts = "  ".join(f"{height}: {count:,}" for height, count in enumerate(metrics["severity_counts"]))
     yield f"  severity     {counts}   mean over mistakes {_or_dash(metrics['mistake_severity'])}"
     hd = "  ".join(f"HD@{k} {value:.3f}" for k, value in metrics["hd"].items())
     yield f"  {hd}   FPA {100 * metrics['full_path_accuracy']:.2f} %   TICE {100 * metrics['tree_inconsistency']:.2f} %"
-    if "hierarchical" in metrics:
-        shares = "   ".join(f"{name} {100 * share:.2f} %" for name, share in metrics["hierarchical"].items())
-        yield f"  hierarchical {shares}"
+    overlap = metrics["hierarchical"]
+    yield (
+        f"  hierarchical precision {100 * overlap['precision']:.2f} %   recall {100 * overlap['recall']:.2f} %   "
+        f"f1 {100 * overlap['f1']:.2f} %"
+    )
     if "haf5" in metrics:
         hd = "  ".join(f"HD@{k} {value:.3f}" for k, value in metrics["haf5"]["hd"].items())
         yield f"  on tree haf5 {hd}   mean over mistakes {_or_dash(metrics['haf5']['mistake_severity'])}"
-    if "calibration" in metrics:
-        yield _calibration_line(metrics["calibration"])
-    if "back_off" in metrics:
-        yield _back_off_line(metrics["back_off"], SURE)
-    if metrics.get("alarm"):
+    yield _calibration_line(metrics["calibration"])
+    yield _back_off_line(metrics["back_off"], SURE)
+    if metrics["alarm"]:
         yield f"ALARM: {metrics['alarm']}"
 
 
-def _calibration_line(calibration: dict[str, Any]) -> str:
+def _calibration_line(calibration: CalibrationFigures) -> str:
     if calibration["reason"]:
         return f"  temperature  1: not fitted, the run has {calibration['reason']}"
     fitted = "   ".join(
@@ -212,7 +212,7 @@ def _calibration_line(calibration: dict[str, Any]) -> str:
     return f"  temperature  {fitted}"
 
 
-def _back_off_line(back_off: dict[str, Any], threshold: float) -> str:
+def _back_off_line(back_off: BackOff, threshold: float) -> str:
     at = back_off["threshold"].index(threshold)
     answered = "   ".join(f"{level} {100 * shares[at]:.1f} %" for level, shares in back_off["answered"].items())
     risk = back_off["risk"][at]
@@ -239,7 +239,7 @@ def comparison_lines(comparison: Comparison, first: str, second: str) -> Iterato
         )
 
 
-def decoder_lines(metrics: dict[str, Any]) -> Iterator[str]:
+def decoder_lines(metrics: Metrics) -> Iterator[str]:
     """Every decoder of a finished run, a line each: what another decode would have answered, without training again."""
     levels, decoders = metrics["levels"], metrics["decoders"]
     width = max(len(kind) for kind in decoders) + 2

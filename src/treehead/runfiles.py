@@ -20,7 +20,7 @@ logs/NAME.txt (what it said), failures.json (why some failed), summary.json, sum
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from treehead.records.run import EpochRecord
 from treehead.types import Array, UserError
 
 T = TypeVar("T")
@@ -197,14 +198,14 @@ class RunFolder:
 
         return self._read(path, load)
 
-    def read_history(self) -> list[dict[str, Any]]:
-        """One record per finished epoch, oldest first; [] before the first. See `train.loop` for its keys."""
+    def read_history(self) -> list[EpochRecord]:
+        """One record per finished epoch, oldest first; [] before the first. See `records.run`."""
         if not self.history.exists():
             return []
         lines = self._read(self.history, lambda: self.history.read_text(encoding="utf-8").splitlines())
         return self._read(self.history, lambda: [json.loads(line) for line in lines])
 
-    def write_history(self, records: list[dict[str, Any]]) -> None:
+    def write_history(self, records: Sequence[EpochRecord]) -> None:
         """Replace the history whole, so that it never disagrees with the checkpoint beside it."""
         write_text(self.history, "".join(json.dumps(record, allow_nan=False) + "\n" for record in records))
 

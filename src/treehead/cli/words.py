@@ -6,9 +6,11 @@ The rooms that compute are imported inside functions, so that `treehead --help` 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from treehead.records.run import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +66,7 @@ def config_of(words: list[str] | None, data: Path | None = None) -> "RunConfig":
     return config_of(words or [], data)
 
 
-def print_metrics(metrics: dict[str, Any]) -> None:
+def print_metrics(metrics: Metrics) -> None:
     from treehead.progress import metric_lines
 
     for line in metric_lines(metrics):

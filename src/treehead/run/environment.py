@@ -9,15 +9,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from treehead.engines.cores import usable_cores
+from treehead.records.run import Environment
 from treehead.runfiles import FORMAT
 
 PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # those that are installed are told
 
 
-def describe_environment(accelerator: str | None) -> dict[str, Any]:
+def describe_environment(accelerator: str | None) -> Environment:
     """What `environment.json` says before a run; `seconds` and the like are added as it goes."""
     return {
         "format": FORMAT,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -10,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from treehead.progress import UPDATES_PER_SECOND, duration
+from treehead.records.run import EpochFigures, Metrics
 from treehead.study.scheduler import Board, CellState, State
 
 COLOURS: dict[State, str] = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "yellow"}
@@ -85,7 +85,7 @@ def _said(state: CellState) -> str:
     return f"{state.state}, epoch {state.epochs_done} of {state.cell.config.train.epochs}"
 
 
-def _accuracy(figures: dict[str, Any] | None) -> str:
+def _accuracy(figures: EpochFigures | Metrics | None) -> str:
     return " / ".join(f"{100 * value:.1f}" for value in figures["accuracy"].values()) + " %" if figures else ""
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from treehead.decode import DECODERS
 from treehead.metrics.intervals import t_interval
+from treehead.records.run import Metrics
 from treehead.study.grid import Cell
 
-Metrics = Mapping[str, Any]
 Place = tuple[tuple[str, str], ...]
 """A cell's choices, its seed left out, and the extra it is."""
 PLAIN = "independent"

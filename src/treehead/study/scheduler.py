@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from treehead.config import RunConfig, read_config, write_config
 from treehead.data.load import image_shape
+from treehead.records.run import EpochRecord, Metrics
 from treehead.runfiles import RunFolder, StudyFolder, make_folder, write_json, write_text
 from treehead.study.grid import Cell, Study, write_study
 from treehead.train.schedule import epoch_costs, radii
@@ -34,13 +35,13 @@ class CellState:
 
     cell: Cell
     state: State
-    history: list[dict[str, Any]]
-    metrics: dict[str, Any] | None
+    history: list[EpochRecord]
+    metrics: Metrics | None
     failure: str | None
     machine: str | None = None
 
     @property
-    def record(self) -> dict[str, Any] | None:
+    def record(self) -> EpochRecord | None:
         """The last epoch's."""
         return self.history[-1] if self.history else None
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from treehead.records.run import Metrics
 from treehead.runfiles import StudyFolder, write_json, write_text
 from treehead.study.answers import answers
 from treehead.study.cell_row import cell_row, measures
@@ -110,7 +111,7 @@ def _differences(
     return {"noise": noise, "effects": effects, "interactions": interactions, "extras": extras}
 
 
-def class_spread(metrics: Sequence[Mapping[str, Any]], names: list[str] | None) -> dict[str, Any] | None:
+def class_spread(metrics: Sequence[Metrics], names: list[str] | None) -> dict[str, Any] | None:
     """The accuracy of every leaf, averaged over those runs, by class id; None without a run."""
     if not metrics:
         return None

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from math import sqrt
-from typing import Any
+from typing import cast
 
 import pytest
 
 from treehead.config import RunConfig, changed
 from treehead.decode import DECODERS
+from treehead.records.run import DecoderFigures, EpochRecord, Metrics
 from treehead.study.answers import answers
 from treehead.study.cell_row import first_epoch
 from treehead.study.grid import Axis, Cell, Extra, Study, axis, cells, default_compare
@@ -26,9 +27,10 @@ STUDY = Study("s", "", RunConfig(), AXES, default_compare(AXES), (EXTRA,))
 def finished(cell: Cell, accuracy: float, *, reach: float = 0.75) -> CellState:
     """A run whose validation accuracy climbs in a line to `reach` over ten epochs."""
 
-    def record(epoch: int) -> dict[str, Any]:
+    def record(epoch: int) -> EpochRecord:
         figures = {"loss": 1.0 / epoch, "losses": {"fine": 1.0}, "accuracy": {"fine": reach * epoch / 10}}
-        return {"epoch": epoch, "seconds": 6.0, "train": figures, "validation": figures}
+        pace = {"learning_rate": 0.1, "images_per_second": 100.0}
+        return cast("EpochRecord", pace | {"epoch": epoch, "seconds": 6.0, "train": figures, "validation": figures})
 
     history = [record(epoch) for epoch in range(1, 11)]
     wrong = round(1000 * (1 - accuracy))
@@ -41,18 +43,21 @@ def finished(cell: Cell, accuracy: float, *, reach: float = 0.75) -> CellState:
         "calibration": {when: {"calibration_error": {"fine": 0.1}} for when in ("before", "after")},
         "decoders": {kind: decoded(accuracy, wrong) for kind in DECODERS},
     }
-    return CellState(cell, "finished", history, metrics, None)
+    return CellState(cell, "finished", history, cast("Metrics", metrics), None)
 
 
-def decoded(accuracy: float, wrong: int) -> dict[str, Any]:
+def decoded(accuracy: float, wrong: int) -> DecoderFigures:
     """What metrics.json has of one decoder."""
     return {
         "accuracy": {"fine": accuracy},
         "severity_counts": [1000 - wrong, wrong],
+        "severity_share": [1.0],
+        "severity_chance": [1.0],
         "mistake_severity": 1.0,
         "hd": {"1": wrong / 1000},
         "full_path_accuracy": accuracy,
         "tree_inconsistency": 0.0,
+        "hierarchical": {"precision": accuracy, "recall": accuracy, "f1": accuracy},
     }
 
 

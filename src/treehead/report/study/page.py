@@ -72,7 +72,8 @@ def _run(record: StudyRecord, name: str) -> dict[str, Any]:
         }
         for part in ("validation", "train")
     }
-    counts = {level: run.metrics["confusion"][level] for level in run.levels} if run.metrics else None
+    matrices = {level: run.confusion(level) for level in run.levels}
+    counts = {level: matrix.tolist() for level, matrix in matrices.items() if matrix is not None} or None
     return {"name": name, "words": record.words(name), "at": cell["at"], "curves": curves, "confusion": counts}
 
 
