@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format results clean
 
 demo: .venv/installed  ## train the embedded shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
@@ -20,6 +20,9 @@ check: .venv/installed-dev  ## what every commit must pass
 format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+results: .venv/installed-dev  ## recompute what README and docs report from docs/results, and check it
+	$(BIN)/python tools/results.py --write
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -27,9 +27,20 @@ FORMAT = 1
 
 
 def write_summary(root: Path) -> dict[str, Any]:
-    """Write summary.json and summary.md of the study in `root` from its run folders; gives the former.
+    """Write summary.json and summary.md of the study in `root` from its run folders, and return the former.
 
-    Raises: UserError: no study is there, or a file of a run is damaged.
+    Raises: UserError: there is no study in `root`, or a file of a run is damaged.
+    """
+    folder, summary = StudyFolder(root), summarise_folder(root)
+    write_json(folder.summary, summary)
+    write_text(folder.summary_text, as_markdown(summary))
+    return summary
+
+
+def summarise_folder(root: Path) -> dict[str, Any]:
+    """The summary of the study in `root`, from its run folders.
+
+    Raises: UserError: there is no study in `root`, or a file of a run is damaged.
     """
     folder = StudyFolder(root)
     study = read_study(_study_text(folder), str(folder.study))
@@ -38,8 +49,6 @@ def write_summary(root: Path) -> dict[str, Any]:
     for cell in summary["cells"]:
         network = folder.run(cell["name"]).network
         cell["parameters"] = folder.read_json(network)["parameters"] if network.exists() else None
-    write_json(folder.summary, summary)
-    write_text(folder.summary_text, as_markdown(summary))
     return summary
 
 
