@@ -32,10 +32,13 @@ def test_what_differs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_number_without_a_source_is_found() -> None:
-    page = "We reach 75.56 % (75.33 to 75.78 %), 1.25 points more (+23 to +134), not 80 % or 3.11; the aim is 82.03 %."
     known = claims.facts()
-    assert [number for number, _ in claims.unknown(page, known)] == ["1.25", "+134"]
-    assert dict(claims.unknown(page, known))["1.25"].startswith("We reach 75.56 %")
+    page = "We reach 75.56 % (75.33 to 75.78 %), 1.25 points more, not 80 % or 3.11; the aim is 82.03 %."
+    found = dict(claims.unknown(page, known.of(Path("README.md"))))
+    assert list(found) == ["1.25"]
+    assert found["1.25"].startswith("We reach 75.56 %")
+    page = "It makes 78 more mistakes (+23 to +134), HD@5 falls from 1.76 to 1.58, and 163 more mistakes of severity 1."
+    assert [number for number, _ in claims.unknown(page, known.of(Path("severity.md")))] == ["+134", "1.58", "163"]
 
 
 def test_results_are_light() -> None:

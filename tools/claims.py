@@ -5,7 +5,8 @@ A page may state a percentage, a difference in points or an interval only if `fa
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +31,26 @@ EXTERNAL = {
     "0.3": "explanation/severity: the aim, within so many points of accuracy",
 }
 """Numbers that no file of docs/results has, with their source."""
+LOSS_PAGES = ("severity.md", "milder-mistakes.md")
+"""The pages that report the study of losses and decoders."""
 
 _NUMBER = r"[-+−]?\d[\d,]*\.\d+"
 _CHAIN = re.compile(rf"{_NUMBER}(?:(?: / |,? to |,? and ){_NUMBER})*(?=\s+(?:%|points))")
 _INTERVAL = re.compile(r"[-+−]\d[\d,.]* to [-+−]\d[\d,.]*\d")
+_CHANGE = re.compile(r"(?<=from )\d\.\d+ to \d\.\d+")
+_COUNT = re.compile(r"(?<![-+\d.,])\d+(?=\s+(?:more|fewer)\s+(?:mistakes|of severity))|(?<=\()\d+(?= images,)")
 
 
 def stated(page: str) -> Iterator[tuple[str, int]]:
-    """Every number of the page that needs a source, and where it stands: with a decimal point before % or points, or
-    as the end of an interval."""
-    for pattern in (_CHAIN, _INTERVAL):
+    """Every number of the page that needs a source, and its place: with a decimal point before % or points, the ends of
+    an interval, what something falls or rises from and to, and how many mistakes are more or fewer."""
+    for pattern in (_CHAIN, _INTERVAL, _CHANGE, _COUNT):
         for match in pattern.finditer(page):
             for number in re.findall(r"[-+−]?\d[\d,]*(?:\.\d+)?", match[0]):
                 yield number.replace("−", "-"), match.start()
 
 
-def unknown(page: str, known: set[str]) -> list[tuple[str, str]]:
+def unknown(page: str, known: Set[str]) -> list[tuple[str, str]]:
     """The numbers that have no source, each with the text around it."""
     return [
         (number, " ".join(page[max(0, place - 40) : place + 50].split()))
@@ -84,9 +89,22 @@ def recipe_sentences() -> dict[str, str]:
     }
 
 
-def facts() -> set[str]:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The numbers that sentences may state: of accuracy on most pages, of the study of losses on its own pages."""
+
+    accuracy: frozenset[str]
+    losses: frozenset[str]
+
+    def of(self, page: Path) -> frozenset[str]:
+        """Those of one page."""
+        return self.losses if page.name in LOSS_PAGES else self.accuracy
+
+
+def facts() -> Facts:
     """Every number that a sentence may state."""
-    return {*_of_seeds(), *_of_attempts(), *_of_severity(summarise_folder(RESULTS / "severity"))}
+    losses = frozenset(_of_losses(summarise_folder(RESULTS / "severity")))
+    return Facts(frozenset((*_of_seeds(), *_of_attempts())), losses)
 
 
 def accuracy(run: RunRecord, level: str) -> float:
@@ -132,19 +150,21 @@ def _of_attempts() -> Iterator[str]:
     yield f"{_curve(read_run(RESULTS / 'reference' / 'runs' / 'adam-relu-split80-20'))[-1]:.2f}"
 
 
-def _of_severity(summary: Mapping[str, Any]) -> Iterator[str]:
-    """Every choice and decoder against cross-entropy: percentages, points and intervals."""
+def _of_losses(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Every choice and decoder against cross-entropy: percentages, points, images and intervals."""
     rows: Sequence[Mapping[str, Any]] = summary["mistakes"]
     first = rows[0]["figures"]
     yield f"{100 * first['accuracy']['mean']:.1f}"
     for row in rows:
         yield f"{100 * row['figures']['calibration_error']['mean']:.1f}"
+        yield f"{row['figures']['hd.5']['mean']:.2f}"
         if row["against"] is None:
             continue
         severe, correct = row["against"]["severity.3"], row["against"]["accuracy"]
         change = 100 * severe["mean"] / first["severity.3"]["mean"]
         yield from (f"{change:+.1f}", f"{abs(change):.1f}")
         yield from (f"{100 * correct['mean']:+.2f}", f"{100 * abs(correct['mean']):.2f}")
+        yield from (f"{10_000 * abs(row['against'][f'severity.{height}']['mean']):.0f}" for height in (1, 2, 3))
         if severe["low"] is not None:
             yield from (f"{10_000 * severe['low']:+.0f}", f"{10_000 * severe['high']:+.0f}")
             yield from (f"{100 * correct['low']:+.2f}", f"{100 * correct['high']:+.2f}")

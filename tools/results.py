@@ -111,7 +111,7 @@ def check_sentences() -> list[str]:
         everything += f" {' '.join(page.split())}"
         found += [
             f"{_name(path)}: {number} is not in docs/results: ... {text}"
-            for number, text in claims.unknown(page, known)
+            for number, text in claims.unknown(page, known.of(path))
         ]
     found += [f"no page says {text!r}, as docs/results has it" for text in claims.sentences() if text not in everything]
     for name, text in claims.recipe_sentences().items():
