@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test check docs format results clean
 
 demo: .venv/installed  ## train the embedded shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
@@ -24,6 +24,9 @@ docs: .venv/installed-dev  ## the documentation site; a warning is an error
 format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+results: .venv/installed-dev  ## recompute what README and docs report from docs/results, and check it
+	$(BIN)/python tools/results.py --write
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

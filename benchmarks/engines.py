@@ -28,8 +28,8 @@ from treehead.engines.scratch.twins import COMPILED
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.targets import smoothed_targets
-from treehead.run.environment import peak_memory_bytes
 from treehead.spec import build_spec
+from treehead.system import peak_memory_bytes
 
 NUM_IMAGES = 2048
 NAMES = ("scratch", "pytorch nchw", "pytorch channels-last")

@@ -22,7 +22,7 @@ import treehead
 from treehead.inference.classifier import Classifier
 from treehead.inference.files import predict_files, table
 from treehead.inference.table import Wanted
-from treehead.run.environment import peak_memory_bytes
+from treehead.system import peak_memory_bytes
 
 NEEDED = {"memory": 1_000, "disk": 300}
 """Images a second that two cores should answer for."""

@@ -24,8 +24,8 @@ from treehead.engines.weights import initial_weights
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.targets import smoothed_targets
 from treehead.recipes import recipe
-from treehead.run.environment import peak_memory_bytes
 from treehead.spec import build_spec
+from treehead.system import peak_memory_bytes
 from treehead.train.loop import train_epoch
 from treehead.types import Array
 

@@ -1,67 +1,99 @@
-"""Publish runs that came before the published one: their files here, their curves beside its own.
+"""Publish runs that came before the published one: their files in docs/results/attempts, a table and curves of all.
 
-    python tools/publish_attempts.py runs/half-rate runs/muon     # a folder each, called as the run's
-    python tools/publish_attempts.py                              # table and figure again, from the files here
+    python tools/publish_attempts.py runs/half-rate runs/muon     # each is published under its folder's name
 
-Writes docs/results/attempts: config, environment, tree, network, history and metrics of each, curves.png, and the table
-of its README between the markers.
+Writes docs/results/attempts: config, environment, network, history and metrics of each run, curves.png and the table
+between the markers of README.md. All files are read and checked before any is replaced.
 """
 
 import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from filing import copied, rewritten
-from treehead.report.run.read import RunRecord, read_run
-from treehead.report.run.write import png
+from matplotlib.figure import Figure
+
+from publishing import (
+    RESULTS,
+    copy_run,
+    finished_run,
+    markdown_rows,
+    percent,
+    refuse_published,
+    replaced,
+    severity_counts,
+    share_tree,
+    with_section,
+    write_figure,
+)
+from treehead.report.run.read import RunRecord
 from treehead.report.study import figures as study_figures
-from treehead.runfiles import write_text, written_whole
+from treehead.runfiles import write_text
+from treehead.types import UserError
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
+PUBLISHED = "published"
+"""The name of the published run in table and figure."""
 
 
-def publish(runs: list[Path], results: Path = RESULTS / "attempts", beside: Path = RESULTS / "cifar100") -> Path:
-    """Copy, draw and fill in; gives the page."""
+def publish(runs: Sequence[Path], results: Path = RESULTS / "attempts", published: Path = RESULTS / "cifar100") -> Path:
+    """Write everything the module's docstring names; gives the page.
+
+    Raises: UserError: a run is not finished, is already published, or a file is missing or damaged.
+    """
     for run in runs:
-        copied(run, results / run.resolve().name)
-    records = read(results, beside)
-    figure = study_figures.curves(records, {name: name for name in records}, records["published"].levels[0])
-    with written_whole(results / "curves.png") as temporary:
-        temporary.write_bytes(png(figure))
+        finished_run(run)
+        refuse_published(run, results / run.resolve().name)
+    with replaced(*(results / run.resolve().name for run in runs)) as folders:
+        for run, folder in zip(runs, folders, strict=True):
+            copy_run(run, folder)
+    share_tree(results)
+    records = read(results, published)
     page = results / "README.md"
-    write_text(page, filled(page.read_text(encoding="utf-8"), records))
+    write_figure(results / "curves.png", curves(records))
+    write_text(page, with_table(page.read_text(encoding="utf-8"), records))
     return page
 
 
-def read(results: Path, beside: Path) -> dict[str, RunRecord]:
+def read(results: Path, published: Path) -> dict[str, RunRecord]:
     """The published run, then the attempts, by name."""
     folders = sorted(path.parent for path in results.glob("*/metrics.json"))
-    return {"published": read_run(beside)} | {folder.name: read_run(folder) for folder in folders}
+    return {PUBLISHED: finished_run(published)} | {folder.name: finished_run(folder) for folder in folders}
 
 
-def filled(page: str, records: dict[str, RunRecord]) -> str:
-    """The page with the table between its markers written anew."""
-    levels = records["published"].levels
-    told = ["images by severity 0 / 1 / 2 / 3", "training loss", "test loss", "epochs", "minutes", "on"]
-    heads = ["run", *levels, *told]
-    rows = [heads, ["---"] * len(heads), *(row(name, record) for name, record in records.items())]
-    return rewritten(page, "attempts", "\n".join(f"| {' | '.join(cells)} |" for cells in rows))
+def curves(records: Mapping[str, RunRecord]) -> Figure:
+    """The curves of all runs."""
+    return study_figures.curves(records, {name: name for name in records}, records[PUBLISHED].levels[0])
+
+
+def with_table(page: str, records: Mapping[str, RunRecord]) -> str:
+    """The page with the table between its markers computed again."""
+    levels = records[PUBLISHED].levels
+    columns = ["images by severity 0 / 1 / 2 / 3", "training loss", "test loss", "epochs", "minutes", "device"]
+    rows = [["run", *levels, *columns], *(row(name, record) for name, record in records.items())]
+    return with_section(page, "attempts", "\n".join(markdown_rows(rows)))
 
 
 def row(name: str, record: RunRecord) -> list[str]:
     """One run's line: test accuracies, severities, both losses of the leaf head at the last epoch, time."""
-    metrics, last = record.metrics or {}, record.history[-1]
-    leaf = record.levels[0]
+    metrics, environment, last, leaf = record.metrics, record.environment, record.history[-1], record.levels[0]
+    assert metrics is not None
+    assert environment["seconds"] is not None
     return [
         name,
-        *(f"{100 * metrics['accuracy'][level]:.2f} %" for level in record.levels),
-        " / ".join(f"{count:,}" for count in metrics["severity_counts"]),
+        *(percent(metrics["accuracy"][level]) for level in record.levels),
+        severity_counts(metrics),
         f"{last['train']['losses'][leaf]:.3f}",
         f"{last['validation']['losses'][leaf]:.3f}",
         str(len(record.history)),
-        f"{record.environment['seconds'] / 60:.0f}",
-        record.environment["machine"]["accelerator"] or record.environment["machine"]["processor"],
+        f"{environment['seconds'] / 60:.0f}",
+        environment["machine"]["accelerator"] or environment["machine"]["processor"],
     ]
 
 
 if __name__ == "__main__":
-    print(publish([Path(word) for word in sys.argv[1:]]))
+    parser = ArgumentParser(description="Publish runs that came before the published one.")
+    parser.add_argument("runs", type=Path, nargs="+")
+    try:
+        print(publish(parser.parse_args().runs))
+    except UserError as error:
+        sys.exit(f"publish_attempts: {error}")

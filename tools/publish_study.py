@@ -1,31 +1,42 @@
-"""Publish a study: its files here, its table and figures into the README.
+"""Publish a study: its files in docs/results, its table and figures in docs/evidence.md.
 
     python tools/publish_study.py studies/reference
     python tools/publish_study.py studies/severity --partial      # leave out the runs that are not finished
-    python tools/publish_study.py studies/rates --no-page         # and the page, megabytes that a command makes
 
-Writes docs/results/NAME (study.toml, every run's config, history, metrics, tree, network and environment, the summary,
-a page and figures) and the README's section between its markers, where it has one of that name. `treehead report
-docs/results/NAME` makes summary, page and figures again from those files.
+Writes docs/results/NAME (study.toml, summary.md, the figures of the page, and of every run config, environment,
+network, history and metrics; runs on the same tree share one tree.json) and the section of docs/evidence.md, if it has
+one of that name. All files are read and checked before any is replaced.
 """
 
-import json
+import shutil
 import sys
 from argparse import ArgumentParser
-from collections.abc import Collection
 from pathlib import Path
 
-from filing import copied, emptied, rewritten
+from matplotlib.figure import Figure
+
+from publishing import (
+    EVIDENCE,
+    REPOSITORY,
+    copy_run,
+    finished_run,
+    refuse_published,
+    replaced,
+    share_tree,
+    with_section,
+    write_figure,
+)
 from treehead.records.study import StudySummary
-from treehead.report import write_study_report
+from treehead.report.study import figures as study_figures
+from treehead.report.study.read import StudyRecord
+from treehead.report.study.tables import effect_rows
 from treehead.runfiles import StudyFolder, write_text
-from treehead.study.markdown import answers_markdown, markdown_table, runs_markdown
-from treehead.study.summary import write_summary
+from treehead.study.markdown import answers_markdown, as_markdown, markdown_table, runs_markdown
+from treehead.study.summary import summarise_folder
 from treehead.types import UserError
 
-REPOSITORY = Path(__file__).parents[1]
-OF_MISTAKES = ("accurate", "milder", "severe", "noise")
-"""The questions of a study of losses that the README answers have one of these words; one pair of runs answers none."""
+LOSS_QUESTIONS = ("accurate", "milder", "severe", "noise")
+"""A study of losses shows the answers to questions with one of these words."""
 FIGURES = {
     "curves": "Validation accuracy and loss of every run",
     "effects": "What each choice changes, with intervals",
@@ -33,61 +44,78 @@ FIGURES = {
 }
 
 
-def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False, page: bool = True) -> Path:
-    """Copy, sum up, draw and fill in; gives the folder of results.
+def publish(root: Path, repository: Path = REPOSITORY, *, partial: bool = False) -> Path:
+    """Write everything the module's docstring names; gives the folder of results.
 
-    Raises: UserError: a run of the study is not finished, and `partial` was not asked for; none is; it is the
-        published one itself.
+    Raises: UserError: a run of the study is not finished and `partial` is False; no run is finished; the study is
+        already published; a file is missing or damaged.
     """
-    summary = write_summary(root)
+    summary = summarise_folder(root)
     finished = [cell["name"] for cell in summary["cells"] if cell["figures"]]
     waiting = [cell["name"] for cell in summary["cells"] if not cell["figures"]]
     if waiting and not (partial and finished):
-        raise UserError(f"of {root}, {', '.join(waiting)} is not finished; treehead study {root} goes on")
-    source, results = StudyFolder(root), StudyFolder(repository / "docs" / "results" / summary["name"])
-    emptied(results.root, root)
-    for name in finished:
-        copied(source.run(name).root, results.run(name).root)
-    copied(root, results.root, (source.study.name,))
-    write_summary(results.root)
-    write_study_report(results.root)
-    if not page:
-        results.report.unlink()
-    readme = repository / "README.md"
-    write_text(readme, filled(readme.read_text(encoding="utf-8"), results.root, repository))
-    return results.root
+        raise UserError(
+            f"{root} has runs that are not finished: {', '.join(waiting)}; `treehead study {root}` continues them"
+        )
+    name = summary["name"]
+    source, target = StudyFolder(root), repository / "docs" / "results" / name
+    refuse_published(root, target)
+    evidence = repository / EVIDENCE.relative_to(REPOSITORY)
+    page = evidence.read_text(encoding="utf-8")
+    with replaced(target) as (folder,):
+        results = StudyFolder(folder)
+        shutil.copyfile(source.study, results.study)
+        for run in finished:
+            copy_run(source.run(run).root, results.run(run).root)
+        share_tree(results.runs)
+        summary = summarise_folder(folder)
+        write_text(results.summary_text, as_markdown(summary))
+        drawn = figures(folder, summary) if has_section(page, name) else {}
+        for figure_name, figure in drawn.items():
+            write_figure(folder / f"{figure_name}.png", figure)
+        section = study_section(summary, f"results/{name}")
+    write_text(evidence, with_section(page, f"study:{name}", section))
+    return target
 
 
-def filled(readme: str, results: Path, repository: Path = REPOSITORY) -> str:
-    """The README with the study's section between its markers written anew; as it is, where it has none."""
-    summary = json.loads((results / "summary.json").read_text())
-    files = {path.relative_to(results).as_posix() for path in results.rglob("*")}
-    written = section(summary, results.relative_to(repository).as_posix(), files)
-    return rewritten(readme, f"study:{results.name}", written)
+def has_section(page: str, name: str) -> bool:
+    """Whether the page shows this study. Figures of other studies are not kept."""
+    return f"<!-- study:{name}:begin -->" in page
 
 
-def section(summary: StudySummary, where: str, files: Collection[str]) -> str:
-    """The study's table and answers, from its summary alone, and those of its `files` that are there to be shown.
+def figures(folder: Path, summary: StudySummary) -> dict[str, Figure]:
+    """The figures that the page shows, by name, from the files of the published study."""
+    names = [cell["name"] for cell in summary["cells"] if cell["figures"]]
+    runs = {name: finished_run(StudyFolder(folder).run(name).root) for name in names}
+    record, leaf = StudyRecord(summary, runs, {}), summary["levels"][0]
+    if is_of_losses(summary):
+        return {"mistakes": study_figures.mistakes(summary["mistakes"], leaf)}
+    drawn = {"curves": study_figures.curves(runs, {name: record.label(name) for name in runs}, leaf)}
+    if rows := effect_rows(record):
+        drawn["effects"] = study_figures.effects(rows, leaf)
+    return drawn
 
-    Of a study of losses, those of its mistakes.
-    """
-    told = _mistakes(summary) if "loss" in summary["axes"] else _runs(summary)
-    wanted = ("mistakes",) if "loss" in summary["axes"] else ("curves", "effects")
-    shown = [name for name in wanted if f"figures/{name}.png" in files]
-    page = f"[page]({where}/report.html) and " if "report.html" in files else ""
+
+def is_of_losses(summary: StudySummary) -> bool:
+    """Whether the study compares losses: then its page shows mistakes, not accuracies alone."""
+    return "loss" in summary["axes"]
+
+
+def study_section(summary: StudySummary, link: str) -> str:
+    """The text of the page, from the summary alone. `link` leads from the page to the study's files."""
+    lines = _mistakes(summary) if is_of_losses(summary) else _runs(summary)
+    shown = ("mistakes",) if is_of_losses(summary) else ("curves", "effects") if summary["effects"] else ("curves",)
     finished = sum(cell["figures"] is not None for cell in summary["cells"])
-    of = "" if finished == len(summary["cells"]) else f" of {len(summary['cells'])}"
+    runs = f"{finished}" if finished == len(summary["cells"]) else f"{finished} of {len(summary['cells'])}"
     return "\n".join(
         [
-            f"`treehead study {where}/study.toml`: {finished}{of} runs, last epoch, one view, all test images, which "
-            "chose nothing.",
+            f"`treehead study docs/{link}/study.toml`: {runs} runs, last epoch, one view of each test image.",
             "",
-            *told,
+            *lines,
             "",
-            *(f"![{FIGURES[name]}]({where}/figures/{name}.png)\n" for name in shown),
-            f"Every run's config, history and metrics are in `{where}/runs`, their {page}[tables]({where}/summary.md) "
-            f"beside them. `treehead report {where}` makes tables, answers, page and "
-            f"figures again from these files, and `python tools/publish_study.py STUDY` wrote this section.",
+            *(f"![{FIGURES[name]}]({link}/{name}.png)\n" for name in shown),
+            f"Config, history and metrics of every run are in `docs/{link}/runs`; all tables are in the "
+            f"[summary]({link}/summary.md). `treehead report docs/{link}` draws the study's report from these files.",
         ]
     )
 
@@ -97,28 +125,27 @@ def _runs(summary: StudySummary) -> list[str]:
 
 
 def _mistakes(summary: StudySummary) -> list[str]:
-    """Every choice with the heads answering for themselves, and the first choice under every decoder."""
+    """Every choice under the decoder `independent`, and the first choice under every decoder."""
     rows, table = summary["mistakes"], summary["mistakes_table"]
-    shown = [
+    lines = [
         line
         for row, line in zip(rows, table["lines"], strict=True)
         if row["decode"] == "independent" or row["at"] == rows[0]["at"]
     ]
-    told = [
+    answers = [
         answer
         for answer in summary["answers"]
-        if any(word in answer["question"] for word in OF_MISTAKES) and "one pair" not in answer["text"]
+        if any(word in answer["question"] for word in LOSS_QUESTIONS) and "one pair" not in answer["text"]
     ]
-    return [*markdown_table(table["heads"], shown), "", *answers_markdown(told)]
+    return [*markdown_table(table["heads"], lines), "", *answers_markdown(answers)]
 
 
 if __name__ == "__main__":
     parser = ArgumentParser(description="Publish a study.")
     parser.add_argument("study", type=Path)
     parser.add_argument("--partial", action="store_true", help="leave out the runs that are not finished")
-    parser.add_argument("--no-page", action="store_true", help="leave out report.html, which treehead report makes")
-    words = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        print(publish(words.study, partial=words.partial, page=not words.no_page))
+        print(publish(arguments.study, partial=arguments.partial))
     except UserError as error:
         sys.exit(f"publish_study: {error}")

@@ -50,7 +50,7 @@ def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -
     Raises: UserError: a file is missing or damaged, or the files do not fit each other.
     """
     config = changed(read_config(folder.read_text(folder.config)), changes or {})
-    tree = LabelTree.from_json(folder.read_json(folder.tree))
+    tree = LabelTree.from_json(folder.read_tree())
     channels, height, width = folder.read_json(folder.network)["input"]
     shape = (channels, height, width)
     spec = build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes)

@@ -52,7 +52,7 @@ def _drawn(config: RunConfig) -> tuple[object, ...]:
 def _read(root: Path) -> _Predictions:
     folder = RunFolder(root).checked()
     config, metrics = read_config(folder.read_text(folder.config)), folder.read_json(folder.metrics)
-    tree = LabelTree.from_json(folder.read_json(folder.tree))
+    tree = LabelTree.from_json(folder.read_tree())
     stored = folder.read_arrays(folder.predictions)
     try:
         probabilities = [stored[f"probabilities_{level}"].astype(np.float64) for level in tree.levels]

@@ -31,13 +31,21 @@ def write_summary(root: Path) -> StudySummary:
 
     Raises: UserError: there is no study in `root`, or a file of a run is damaged.
     """
-    folder = StudyFolder(root)
-    study = read_study(_study_text(folder), str(folder.study))
-    states = [state_of(folder, cell) for cell in cells(study)]
-    summary = summarise_study(study, states, class_names=_class_names(folder, states))
+    folder, summary = StudyFolder(root), summarise_folder(root)
     write_json(folder.summary, summary)
     write_text(folder.summary_text, as_markdown(summary))
     return summary
+
+
+def summarise_folder(root: Path) -> StudySummary:
+    """The summary of the study in `root`, from its run folders.
+
+    Raises: UserError: there is no study in `root`, or a file of a run is damaged.
+    """
+    folder = StudyFolder(root)
+    study = read_study(_study_text(folder), str(folder.study))
+    states = [state_of(folder, cell) for cell in cells(study)]
+    return summarise_study(study, states, class_names=_class_names(folder, states))
 
 
 def _study_text(folder: StudyFolder) -> str:
@@ -51,7 +59,7 @@ def _class_names(folder: StudyFolder, states: Sequence[CellState]) -> list[str] 
     """The leaves of the first finished run's tree."""
     for state in states:
         if state.metrics:
-            return folder.read_json(folder.run(state.cell.name).tree)["names"][0]
+            return folder.run(state.cell.name).read_tree()["names"][0]
     return None
 
 
@@ -147,8 +155,7 @@ def class_spread(metrics: Sequence[Metrics], names: list[str] | None) -> ClassSp
     """The accuracy of every leaf class, averaged over the runs; None without a run, or with different classes."""
     if not metrics:
         return None
-    matrices = [np.array(m["confusion"][m["levels"][0]], float) for m in metrics if "confusion" in m]
-    if not matrices or len({matrix.shape for matrix in matrices}) > 1:
+    recalls = [[share or 0.0 for share in m["recall"][m["levels"][0]]] for m in metrics]  # None: no images of the class
+    if len({len(recall) for recall in recalls}) > 1:
         return None
-    recalls = [np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1) for matrix in matrices]
     return {"runs": len(metrics), "names": names, "accuracy": np.mean(recalls, axis=0).tolist()}

@@ -39,7 +39,7 @@ def finished(cell: Cell, accuracy: float, *, reach: float = 0.75) -> CellState:
         "tree": "t",
         "accuracy": {"fine": accuracy},
         "severity_counts": [1000 - wrong, wrong],
-        "confusion": {"fine": [[3, 1], [0, 4]]},
+        "recall": {"fine": [0.75, 1.0]},
         "calibration": {when: {"calibration_error": {"fine": 0.1}} for when in ("before", "after")},
         "decoders": {kind: decoded(accuracy, wrong) for kind in DECODERS},
     }

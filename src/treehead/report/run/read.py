@@ -118,7 +118,7 @@ def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _read_tree(folder: RunFolder) -> LabelTree:
-    value = folder.read_json(folder.tree)
+    value = folder.read_tree()
     try:
         return LabelTree.from_json(value)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -159,6 +159,8 @@ def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
     if len(metrics["severity_counts"]) != len(tree.levels) + 1:
         raise _damaged(path, f"{len(metrics['severity_counts'])} severities for {len(tree.levels)} levels")
     _object(path, metrics["accuracy"], tree.levels)
+    if "confusion" not in metrics and folder.predictions.exists():
+        metrics["confusion"] = _counted(folder, tree)
     if "confusion" in metrics:
         _object(path, metrics["confusion"], tree.levels)
         for level, size in zip(tree.levels, tree.sizes, strict=True):
@@ -166,6 +168,17 @@ def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
             if found != (size, size):
                 raise _damaged(path, f"the {level} confusion matrix is {found}, the tree has {size} classes")
     return metrics
+
+
+def _counted(folder: RunFolder, tree: LabelTree) -> dict[str, list[list[int]]]:
+    """The confusion matrices, counted from predictions.npz: a published run keeps them there alone."""
+    stored = _object(folder.predictions, folder.read_arrays(folder.predictions), ("labels", "answers"))
+    counted = {}
+    for column, (level, size) in enumerate(zip(tree.levels, tree.sizes, strict=True)):
+        known = stored["labels"][:, column] >= 0
+        labels, answers = (stored[name][known, column].astype(np.int64) for name in ("labels", "answers"))
+        counted[level] = np.bincount(labels * size + answers, minlength=size * size).reshape(size, size).tolist()
+    return counted
 
 
 def _shape(value: object) -> tuple[int, ...] | None:
