@@ -16,6 +16,7 @@ FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms 
     {"engines", "export"},
     {"report", "data", "metrics", "decode", "spec", "recipes"},
     {"hierarchy", "config", "runfiles"},
+    {"extras"},
     {"types"},
 ]
 ONLY_IN = {

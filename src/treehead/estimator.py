@@ -14,6 +14,7 @@ import numpy as np
 
 from treehead.config import RunConfig, changed
 from treehead.data.dataset import Dataset, Images
+from treehead.extras import require
 from treehead.hierarchy.sources import level_names
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import classifier_of
@@ -30,7 +31,8 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError:
-    raise UserError("TreeHeadClassifier needs scikit-learn: pip install 'treehead[sklearn]'") from None
+    require("sklearn")
+    raise
 
 Parents: TypeAlias = Mapping[Any, str | tuple[str, ...]]
 """What stands above each leaf label, nearest first; a lone name is the only one."""

@@ -163,8 +163,8 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> N
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(SETTINGS["pool"])
     path = exported(model, tmp_path, "onnx")
-    monkeypatch.setattr("treehead.inference.exported.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"writing ONNX needs onnx: pip install 'treehead\[onnx\]'"):
+    monkeypatch.setattr("treehead.extras.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"exporting to ONNX needs onnx: pip install 'treehead\[onnx\]'"):
         exported(model, tmp_path, "onnx", replace=True)
     with pytest.raises(UserError, match=r"needs onnxruntime: pip install 'treehead\[onnx\]'"):
         treehead.load(path)

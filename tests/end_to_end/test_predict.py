@@ -181,7 +181,7 @@ def test_a_path_that_is_no_text_is_written_with_its_bytes() -> None:
 def test_missing_pyarrow_and_odd_suffixes_are_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"predictions are written as \.csv, \.jsonl, \.parquet"):
         predicted(photos, photos.parent / "table.xlsx")
-    monkeypatch.setattr("treehead.inference.exported.find_spec", lambda name: None)
+    monkeypatch.setattr("treehead.extras.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs pyarrow: pip install 'treehead\[parquet\]'"):
         predicted(photos, photos.parent / "table.parquet")
 

@@ -25,7 +25,6 @@ from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import Classifier
 from treehead.inference.table import Wanted, objects
 from treehead.runfiles import RunFolder
-from treehead.serve import server
 from treehead.serve.app import PAGE, build_app
 from treehead.serve.hosts import names_of
 from treehead.serve.limits import MOST_IMAGES
@@ -285,10 +284,10 @@ def test_what_cannot_be_served_is_a_sentence(
     assert told[1].startswith("treehead: cannot listen on 256.0.0.1, port 0: ")
     told = run_cli(["serve", str(tmp_path / "no"), "--port", "0"], capsys, monkeypatch)
     assert told == (2, f"treehead: there is no run folder at {tmp_path / 'no'}\n")
-    monkeypatch.setattr(server, "find_spec", lambda name: None if name == "uvicorn" else True)
+    monkeypatch.setattr("treehead.extras.find_spec", lambda name: None if name == "uvicorn" else True)
     assert run_cli(["serve"], capsys, monkeypatch) == (
         2,
-        "treehead: serving needs uvicorn: pip install 'treehead[serve]'\n",
+        "treehead: treehead serve needs uvicorn: pip install 'treehead[serve]'\n",
     )
 
 

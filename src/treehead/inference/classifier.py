@@ -14,9 +14,10 @@ import numpy as np
 from treehead.config import changed
 from treehead.data.pictures import read_picture
 from treehead.decode import decode, restricted
+from treehead.extras import require
 from treehead.hierarchy.subtree import leaves_under
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.exported import read_about, read_exported, require
+from treehead.inference.exported import read_about, read_exported
 from treehead.inference.model import Model, build_engine, load_model
 from treehead.inference.prediction import Prediction
 from treehead.metrics.flat import softmax
@@ -124,7 +125,7 @@ def is_model(word: str) -> bool:
 
 
 def _load_onnx(path: Path) -> Classifier:
-    require("onnxruntime", f"computing with {path}")
+    require("onnxruntime")
     from treehead.export.runtime import OnnxNetwork
 
     network = OnnxNetwork(path)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +11,7 @@ import numpy as np
 from treehead.config import RunConfig, changed, read_config, write_config
 from treehead.engines.weights import check_weights, initial_weights
 from treehead.export.safetensors import read_safetensors, safetensors_model
+from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.model import MEAN, STD, Model
 from treehead.runfiles import written_whole
@@ -46,7 +46,7 @@ def export_model(model: Model, path: Path, *, kind: Kind, metrics: dict[str, Any
         raise UserError(f"{path} is there already; --force replaces it, --out names another file")
     about = _about(model, metrics)
     if kind == "onnx":
-        require("onnx", "writing ONNX")
+        require("onnx")
         from treehead.export.onnx import onnx_model
 
         parts = {"tree": model.tree, "mean": model.mean, "std": model.std, "temperatures": model.temperatures}
@@ -114,10 +114,3 @@ def read_exported(path: Path) -> Model:
 def exported_metrics(path: Path) -> dict[str, Any]:
     """The figures an exported safetensors file was given; {} where it has none."""
     return json.loads(read_safetensors(path)[1].get("metrics", "{}"))
-
-
-def require(module: Literal["onnx", "onnxruntime", "pyarrow"], what: str) -> None:
-    """Raises: UserError: the extra that `what` needs is not installed."""
-    extra = "parquet" if module == "pyarrow" else "onnx"
-    if find_spec(module) is None:
-        raise UserError(f"{what} needs {module}: pip install 'treehead[{extra}]'")

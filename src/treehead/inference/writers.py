@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from treehead.inference.exported import require
+from treehead.extras import require
 from treehead.inference.prediction import Prediction
 from treehead.inference.table import Column, Wanted, columns, objects
 from treehead.types import UserError
@@ -29,7 +29,7 @@ def writer_of(path: Path) -> Callable[[Path, Wanted], AbstractContextManager[Wri
     if path.suffix not in WRITERS:
         raise UserError(f"--out {path}: predictions are written as {', '.join(WRITERS)}")
     if path.suffix == ".parquet":
-        require("pyarrow", "writing Parquet")
+        require("pyarrow")
     return WRITERS[path.suffix]
 
 

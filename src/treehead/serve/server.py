@@ -6,9 +6,9 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
+from treehead.extras import require
 from treehead.inference.classifier import SHIPPED, folder_of, load
 from treehead.inference.exported import exported_metrics
 from treehead.runfiles import RunFolder
@@ -22,8 +22,7 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
         be called beside its address and its own names, such as a proxy's.
     Raises: UserError: no such model, an address that is taken or not this machine's, or the extra `serve` is missing.
     """
-    if missing := [name for name in ("fastapi", "uvicorn", "python_multipart") if find_spec(name) is None]:
-        raise UserError(f"serving needs {', '.join(missing)}: pip install 'treehead[serve]'")
+    require("fastapi", "uvicorn", "python_multipart")
     import uvicorn
 
     from treehead.serve.app import build_app
