@@ -209,7 +209,7 @@ def test_the_command_answers_for_a_folder_and_lists_what_it_could_not_read(model
     assert said.stdout == "p.csv: 2 images\n"
     assert said.stderr.splitlines() == [
         "photos/broken.jpg is not an image in any format Pillow reads",
-        "treehead: 1 of the images could not be read; all others are answered",
+        "treehead: 1 of 3 files could not be read",
     ]
     assert len(read_csv(photos.parent / "p.csv")) == 2
 
@@ -231,7 +231,7 @@ def test_the_command_prints_a_few(model: Path, photos: Path) -> None:
         (["photos/broken.jpg"], "not one image could be read; photos/broken.jpg is not an image"),
         (["photos", "--nodes"], "--nodes tells of every class"),
         (["photos", "--out", "x.csv", "--json"], "--json prints, --out writes"),
-        ([], "no image is named"),
+        ([], "no image given"),
     ],
 )
 def test_the_command_refuses_with_a_sentence(

@@ -177,7 +177,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "go on with: treehead resume run" in errors
+    assert "resume with: treehead resume run" in errors
     assert "Traceback" not in errors
 
 
@@ -205,7 +205,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
         (["resume", "nowhere"], 2, "there is no run folder at nowhere"),
         (["report", "."], 2, "is no run folder"),
         (["evaluate", "nowhere"], 2, "there is no run folder at nowhere"),
-        (["predict", "cifar100"], 2, "no image is named"),
+        (["predict", "cifar100"], 2, "no image given"),
         (["predict", "."], 2, "not one image could be read; broken.png is not an image"),
         (["data", "get", "imagenet"], 2, "fetches cifar100, not 'imagenet'"),
         (["sing"], 2, "No such command 'sing'"),
