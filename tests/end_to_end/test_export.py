@@ -154,7 +154,7 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> N
     model = model_of(SETTINGS["pool"])
     path = tmp_path / "model.safetensors"
     path.write_text("mine")
-    with pytest.raises(UserError, match="is there already; --force replaces it"):
+    with pytest.raises(UserError, match="already exists; --force overwrites it"):
         exported(model, tmp_path, "safetensors")
     assert path.read_text() == "mine"
     assert treehead.load(exported(model, tmp_path, "safetensors", replace=True)).tree == TREE
@@ -174,7 +174,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("name", "content", "said"),
     [
         ("a.onnx", None, "there is no model at"),
-        ("a.onnx", b"not a model", "is no ONNX model that can be read"),
+        ("a.onnx", b"not a model", "is not a valid ONNX model"),
         ("a.safetensors", None, "there is no model at"),
         ("a.safetensors", b"not a model", "cannot read"),
     ],
@@ -190,10 +190,10 @@ def test_files_of_strangers_and_of_other_versions_are_refused(tmp_path: Path, mo
     from safetensors.numpy import save_file
 
     save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match="is no model that treehead exported"):
+    with pytest.raises(UserError, match="was not exported by treehead"):
         treehead.load(tmp_path / "other.safetensors")
     monkeypatch.setattr("treehead.inference.exported.FORMAT", "2")
     path = exported(model_of(SETTINGS["pool"]), tmp_path, "safetensors")
     monkeypatch.undo()
-    with pytest.raises(UserError, match="is of export format 2, this treehead reads format 1"):
+    with pytest.raises(UserError, match="has export format 2, but this version of treehead reads format 1"):
         treehead.load(path)

@@ -92,7 +92,7 @@ def test_the_last_epoch_is_what_evaluate_measures(trained: Path) -> None:
 def test_without_validation_images_of_its_own_nothing_is_calibrated(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     calibration = json.loads((trained / "calibration.json").read_text())
-    assert calibration["reason"] == "no validation images of its own"
+    assert calibration["reason"] == "no separate validation images"
     assert set(calibration["temperature"].values()) == {1.0}
     assert metrics["calibration"]["before"] == metrics["calibration"]["after"]
     assert metrics["back_off"]["risk"][0] == pytest.approx(1 - metrics["accuracy"]["fine"])
@@ -206,7 +206,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
         (["report", "."], 2, "is no run folder"),
         (["evaluate", "nowhere"], 2, "there is no run folder at nowhere"),
         (["predict", "cifar100"], 2, "no image given"),
-        (["predict", "."], 2, "not one image could be read; broken.png is not an image"),
+        (["predict", "."], 2, "none of the images could be read; broken.png is not an image"),
         (["data", "get", "imagenet"], 2, "fetches cifar100, not 'imagenet'"),
         (["sing"], 2, "No such command 'sing'"),
         (["train", "--speed"], 2, "No such option"),

@@ -39,20 +39,21 @@ def predict(
 ) -> None:
     """Classify images at every level of the label tree."""
     from treehead.inference.classifier import load
-    from treehead.inference.files import predict_files, printed, table
-    from treehead.inference.table import Wanted
+    from treehead.inference.files import predict_files
+    from treehead.inference.output import PredictOptions
+    from treehead.inference.writers import file_writer, stdout_writer
     from treehead.progress import counting
     from treehead.recipes import changes_of
 
     model, images, overrides = _split(arguments)
     if out and as_json:
         raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
-    wanted = Wanted(top, nodes, confidence, under)
-    writing = table(out, wanted, replace=force) if out else printed(wanted, as_json=as_json)
-    with writing as write:  # opened before the model is loaded, so that an unusable file is reported at once
+    options = PredictOptions(top, nodes, confidence, under)
+    writer = file_writer(out, options, replace=force) if out else stdout_writer(options, as_json=as_json)
+    with writer as write:  # opened before the model is loaded, so that an unusable file is reported at once
         classifier = load(model, changes=changes_of(overrides))
         with counting("images", visible=out is not None) as on_progress:
-            outcome = predict_files(classifier, images, wanted, write=write, report=on_progress)
+            outcome = predict_files(classifier, images, options, write=write, on_progress=on_progress)
     if out:
         print(f"{out}: {outcome.answered:,} images")
     _report_unreadable(outcome)

@@ -1,11 +1,11 @@
-"""What the endpoint answers, as the types its OpenAPI description is made of."""
+"""The responses of the endpoint, as the types of its OpenAPI schema."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class LevelAnswer:
-    """The answer at one level, and its head's probability of it."""
+    """The answer at one level, with its probability by the head of this level."""
 
     answer: str
     probability: float
@@ -13,7 +13,7 @@ class LevelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ConfidentAnswer:
-    """The answer at the deepest level that is sure enough."""
+    """The answer at the deepest level whose probability is at least `confidence`."""
 
     level: str
     answer: str
@@ -22,7 +22,7 @@ class ConfidentAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A path of the tree, leaf first, and its share of what the heads give to all paths."""
+    """A path of the tree, leaf first. share: the product of its probabilities, divided by the sum over all paths."""
 
     path: list[str]
     share: float
@@ -30,7 +30,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class ImageAnswer:
-    """All that is told of one image. `confident` is null where no level is sure enough; `nodes` only if asked for."""
+    """The answer for one image. confident: null if no level is confident enough. nodes: null unless requested."""
 
     image: str
     levels: dict[str, LevelAnswer]
@@ -41,14 +41,14 @@ class ImageAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """One answer per image, in the order they were sent."""
+    """One answer per image, in the order of the request."""
 
     predictions: list[ImageAnswer]
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The label tree: names[l][i] is class i of level l, leaves first; parents[l][i] its parent's number at l + 1."""
+    """The label tree. names[l][i]: class i of level l, leaves first. parents[l][i]: its parent at level l + 1."""
 
     name: str
     levels: list[str]
@@ -58,7 +58,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may hold: bytes and images in all, pixels of one image; and the formats that are read."""
+    """Limits of a request: total bytes, number of images, pixels per image, image formats."""
 
     bytes: int
     images: int
@@ -67,8 +67,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """The network that answers. `accuracy`: per level, on the test images of its data set, where that is known."""
+class ModelInfo:
+    """The network. accuracy: per level, on the test images of its data set; null if unknown."""
 
     name: str
     treehead: str
@@ -83,7 +83,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class SampleLink:
-    """An image to try, and what it shows."""
+    """A sample image. title: the class it shows. drawn: whether it was drawn for this page."""
 
     title: str
     href: str
@@ -91,7 +91,7 @@ class SampleLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """One sentence: what is wrong and the way out."""
+class Error:
+    """What is wrong, and how to correct it, in one sentence."""
 
     detail: str
