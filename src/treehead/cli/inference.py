@@ -54,9 +54,7 @@ def predict(
         classifier = load(model, changes=changes_of(overrides))
         with counting("images", visible=out is not None) as on_progress:
             outcome = predict_files(classifier, images, options, write=write, on_progress=on_progress)
-    if out:
-        print(f"{out}: {outcome.answered:,} images")
-    _report_unreadable(outcome)
+    _print_outcome(outcome, out)
 
 
 def _split(arguments: list[str]) -> tuple[str, list[Path], list[str]]:
@@ -71,8 +69,10 @@ def _split(arguments: list[str]) -> tuple[str, list[Path], list[str]]:
     return model, [Path(path) for path in paths], overrides
 
 
-def _report_unreadable(outcome: "Outcome") -> None:
+def _print_outcome(outcome: "Outcome", out: Path | None) -> None:
     """Raises: RunError: some files could not be read."""
+    if out:
+        print(f"{out}: {outcome.answered:,} images")
     for line in outcome.lines():
         print(line, file=sys.stderr)
     if outcome.unreadable:

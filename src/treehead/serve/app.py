@@ -23,7 +23,7 @@ from treehead.inference.classifier import Classifier
 from treehead.inference.output import PredictOptions, objects
 from treehead.serve.hosts import HostCheck
 from treehead.serve.limits import FORMATS, MAX_BYTES, MAX_IMAGES, MAX_PIXELS, BodyLimit
-from treehead.serve.replies import Answers, Error, Limits, ModelInfo, SampleLink, Tree
+from treehead.serve.replies import Error, Limits, ModelInfo, Predictions, SampleLink, Tree
 from treehead.serve.samples import Sample
 from treehead.types import UserError
 
@@ -123,14 +123,12 @@ def _add_predict(app: FastAPI, classifier: Classifier) -> None:
     async def predict(
         images: Annotated[list[UploadFile], File(description="One or more image files.")],
         top: Annotated[int, Query(ge=1, description="Number of paths of the tree, best first.")] = 2,
-        confidence: Annotated[
-            float, Query(ge=0, le=1, description="`confident` is the deepest level whose probability is at least this.")
-        ] = 0.8,
+        confidence: Annotated[float, Query(ge=0, le=1, description="Threshold for the confident answer.")] = 0.8,
         nodes: Annotated[bool, Query(description="Include the probability of every class of every level.")] = False,
         under: Annotated[
             str | None, Query(description="A node of the tree; only classes below it are considered.")
         ] = None,
-    ) -> Answers:
+    ) -> Predictions:
         """Classify images. If one of them cannot be read, the request fails and the error names it."""
         if len(images) > MAX_IMAGES:
             raise HTTPException(
