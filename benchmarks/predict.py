@@ -20,8 +20,9 @@ from PIL import Image
 
 import treehead
 from treehead.inference.classifier import Classifier
-from treehead.inference.files import predict_files, table
-from treehead.inference.table import Wanted
+from treehead.inference.files import predict_files
+from treehead.inference.output import PredictOptions
+from treehead.inference.writers import file_writer
 from treehead.system import peak_memory_bytes
 
 NEEDED = {"memory": 1_000, "disk": 300}
@@ -50,8 +51,9 @@ def write_jpegs(folder: Path, number: int, side: int) -> None:
 
 def answer(classifier: Classifier, folder: Path, out: Path) -> None:
     """What `treehead predict MODEL FOLDER --out OUT` does."""
-    with table(out, Wanted(), replace=True) as write:
-        predict_files(classifier, [folder], Wanted(), write=write, report=lambda done, total: None)
+    options = PredictOptions()
+    with file_writer(out, options, replace=True) as write:
+        predict_files(classifier, [folder], options, write=write, on_progress=lambda done, total: None)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""A first model from a folder of folders: draw some pictures, train on them, ask about one.
+"""Train a first model on nested folders of images, and classify one of them.
 
     python examples/first_model.py
 
-The folders nest as the labels do: pictures/angular/star/0.png. Your own photos may lie there instead.
+The folders are nested like the label tree: images/angular/star/0.png. Replace them by your own images.
 """
 
 import tempfile
@@ -14,15 +14,15 @@ import treehead
 from treehead.data.shapes import shapes
 
 
-def main(*, pictures: int = 60, epochs: int = 15) -> None:
+def main(*, images: int = 60, epochs: int = 15) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        draw(root / "pictures", each=pictures)
+        draw(root / "images", per_class=images)
         config = treehead.changed(
             treehead.recipe("folder"),
             {
-                "data.root": root / "pictures",
-                "data.cache": root / "cache",  # where the decoded images are kept; left out, the platform's own
+                "data.root": root / "images",
+                "data.cache": root / "cache",  # for the resized images; by default the cache folder of the platform
                 "data.image_px": 32,
                 "network.stages": [{"width": 32}, {"width": 64}, {"width": 96}],
                 "train.epochs": epochs,
@@ -30,20 +30,18 @@ def main(*, pictures: int = 60, epochs: int = 15) -> None:
             },
         )
         run = treehead.train(config, root / "run")
-        print(
-            f"{100 * run.metrics['accuracy']['class']:.0f} % of the {run.metrics['images']} pictures held out are right"
-        )
+        print(f"accuracy {100 * run.metrics['accuracy']['class']:.0f} % on {run.metrics['images']} held-out images")
 
-        picture = next((root / "pictures").rglob("*.png"))
-        for level, said in treehead.load(run.root).predict([picture]).as_dicts()[0].items():
-            print(f"  {level:<7} {said['answer']:<16} {100 * said['probability']:.0f} %")
+        image = next((root / "images").rglob("*.png"))
+        for level, entry in treehead.load(run.root).predict([image]).as_dicts()[0].items():
+            print(f"  {level:<7} {entry['answer']:<16} {100 * entry['probability']:.0f} %")
 
 
-def draw(folder: Path, *, each: int) -> None:
-    """Draw discs, rings, lenses, triangles, squares and stars, `each` of every pattern, into folders of folders."""
-    drawn = shapes(train_per_leaf=each, test_per_leaf=1)
-    for number, (pixels, labels) in enumerate(zip(drawn.train.pixels, drawn.train.labels, strict=True)):
-        _, outline, group = drawn.tree.path_names(int(labels[0]))
+def draw(folder: Path, *, per_class: int) -> None:
+    """Draw discs, rings, lenses, triangles, squares and stars into nested folders, `per_class` of every pattern."""
+    dataset = shapes(train_per_leaf=per_class, test_per_leaf=1)
+    for number, (pixels, labels) in enumerate(zip(dataset.train.pixels, dataset.train.labels, strict=True)):
+        _, outline, group = dataset.tree.path_names(int(labels[0]))
         place = folder / group / outline
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.transpose(1, 2, 0)).save(place / f"{number}.png")

@@ -1,8 +1,8 @@
-"""Use a trained network in another process, which has ONNX Runtime and needs neither treehead nor torch.
+"""Run a trained network in another process with ONNX Runtime, without treehead or torch.
 
     python examples/onnx_elsewhere.py        # pip install 'treehead[onnx]'
 
-The first process exports the shipped model and draws a picture; the second is only given these two files.
+The first process exports the model of the package and draws an image; the second reads only these two files.
 """
 
 import os
@@ -23,14 +23,14 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-model, picture = sys.argv[1:]
+model, image = sys.argv[1:]
 session = onnxruntime.InferenceSession(model)
 classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 
-pixels = np.asarray(Image.open(picture).convert("RGB")).transpose(2, 0, 1)[None]
+pixels = np.asarray(Image.open(image).convert("RGB")).transpose(2, 0, 1)[None]
 *probabilities, path = session.run(None, {"images": pixels})
-for (level, names), shares, answer in zip(classes.items(), probabilities, path[0], strict=True):
-    print(f"  {level:<12} {names[answer]:<30} {100 * shares[0, answer]:5.1f} %")
+for (level, names), rows, answer in zip(classes.items(), probabilities, path[0], strict=True):
+    print(f"  {level:<12} {names[answer]:<30} {100 * rows[0, answer]:5.1f} %")
 
 assert not {"treehead", "torch"} & sys.modules.keys()
 """
@@ -38,16 +38,16 @@ assert not {"treehead", "torch"} & sys.modules.keys()
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as place:
-        model, picture = Path(place, "cifar100.onnx"), Path(place, "sunset.png")
+        model, image = Path(place, "cifar100.onnx"), Path(place, "sunset.png")
         export_file("cifar100", kind="onnx", out=model)
-        draw_sunset().save(picture)
+        draw_sunset().save(image)
 
-        print("elsewhere, with ONNX Runtime", flush=True)
+        print("ONNX Runtime", flush=True)
         environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
-        subprocess.run([sys.executable, "-c", ELSEWHERE, str(model), str(picture)], check=True, env=environment)
+        subprocess.run([sys.executable, "-c", ELSEWHERE, str(model), str(image)], check=True, env=environment)
 
-        print("here, with treehead")
-        prediction = treehead.load("cifar100").predict([picture])
+        print("treehead")
+        prediction = treehead.load("cifar100").predict([image])
         [[(path, _)]] = prediction.top_paths(1)
         for level, name in zip(prediction.tree.levels, path, strict=True):
             print(f"  {level:<12} {name}")

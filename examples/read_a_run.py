@@ -1,8 +1,8 @@
-"""Read a run folder with NumPy alone: which mistakes are made most often, and how far up the tree they reach.
+"""Read a run folder with NumPy alone: list the most frequent mistakes, and the lowest common ancestor of each.
 
     python examples/read_a_run.py [RUN]
 
-Without RUN it reads the published CIFAR-100 run. The same files are what `treehead report` draws.
+Without RUN it reads the published CIFAR-100 run. `treehead report` reads the same files.
 """
 
 import json
@@ -22,8 +22,8 @@ def main(run: Path = PUBLISHED) -> None:
 
     print(f"{len(labels):,} test images")
     for level, right in zip(tree["levels"], (labels == answers).mean(axis=0), strict=True):
-        assert np.isclose(right, metrics["accuracy"][level]), "the arrays and the figures are of one run"
-        print(f"  {level:<12} {100 * right:5.2f} % right")
+        assert np.isclose(right, metrics["accuracy"][level]), "predictions.npz and metrics.json differ"
+        print(f"  {level:<12} {100 * right:5.2f} % accuracy")
 
     leaves = tree["names"][0]
     wrong = np.flatnonzero(labels[:, 0] != answers[:, 0])
@@ -31,17 +31,17 @@ def main(run: Path = PUBLISHED) -> None:
     print("most frequent mistakes")
     for place in np.argsort(-counts, kind="stable")[:5]:
         true, answer = pairs[place]
-        meeting = shared_class(tree, true, answer)
-        print(f"  {counts[place]:>3} x {leaves[true]} taken for {leaves[answer]}: {meeting}")
+        ancestor = common_ancestor(tree, true, answer)
+        print(f"  {counts[place]:>3} x {leaves[true]} predicted as {leaves[answer]}: {ancestor}")
 
 
-def shared_class(tree: dict, one: int, other: int) -> str:
-    """The lowest class that has both leaves below it, in words."""
+def common_ancestor(tree: dict, first: int, second: int) -> str:
+    """The lowest class above two leaves, as text."""
     for level, parents in enumerate(tree["parents"], start=1):
-        one, other = parents[one], parents[other]
-        if one == other:
-            return f"both are {tree['names'][level][one]}"
-    return "they share nothing below the root"
+        first, second = parents[first], parents[second]
+        if first == second:
+            return f"both are {tree['names'][level][first]}"
+    return "no common class below the root"
 
 
 if __name__ == "__main__":

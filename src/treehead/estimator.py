@@ -1,4 +1,4 @@
-"""treehead as a scikit-learn classifier: what scikit-learn knows how to search, cross-validate and put into pipelines.
+"""TreeHeadClassifier, for the cross-validation, parameter search and pipelines of scikit-learn.
 
 Axes: N images, C channels, H W image, F = C * H * W numbers, K leaves, L levels.
 """
@@ -14,6 +14,7 @@ import numpy as np
 
 from treehead.config import RunConfig, changed
 from treehead.data.dataset import Dataset, Images
+from treehead.extras import require
 from treehead.hierarchy.sources import level_names
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import classifier_of
@@ -31,34 +32,46 @@ try:
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError:
-    raise UserError("TreeHeadClassifier needs scikit-learn: pip install 'treehead[sklearn]'") from None
+    require("sklearn")
+    raise
 
 Parents: TypeAlias = Mapping[Any, str | tuple[str, ...]]
-"""What stands above each leaf label, nearest first; a lone name is the only one."""
+"""The classes above each leaf label, nearest first; a single name is the only one."""
 
 BYTES = (0, 255)
 CHANNELS = (1, 3)
-"""How many an image may have: grey or RGB."""
+"""Possible numbers of channels: grey or RGB."""
 
 
 class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
-    """A network with a head for every level of a label tree; `fit` trains as `treehead train` does.
+    """A scikit-learn classifier: a network with a head for every level of a label tree.
 
-    tree: {leaf: its parent} or {leaf: (parent, grandparent, ...)}; or a LabelTree, whose leaves are the labels as text;
-        None: one level. Leaves that y does not hold are left out.
-    image_shape: what a row of a two-dimensional X is: (H, W), (C, H, W) or (H, W, C); "row": a signal, as an image
-        one pixel high. X of more dimensions says so itself.
-    config: a whole RunConfig, or keys to change, as {"train.epochs": 5}. All images are trained on, but with
-        data.split=90:10 a tenth of every class is held out, for the curves and figures of the run folder.
-    folder: where run folders are kept, config.name, then config.name-2, ...; needs a data.split. None keeps none.
-    random_state: None leaves config.seed. verbose: print a line per epoch.
+    X may be an array of images, (N, H, W), (N, H, W, C) or (N, C, H, W) with one or three channels, or of rows,
+    (N, F), whose layout `image_shape` names. Whole numbers from 0 to 255 are used as bytes. Other numbers are scaled so
+    that the training images cover 0 to 255, then rounded; at prediction, numbers outside that range are clipped. y
+    holds leaf labels, numbers or strings.
 
-    Fitted attributes: classes_ (K,); tree_; model_; n_features_in_ = F; image_shape_ = (C, H, W); pixel_range_, the
-        numbers that became black and white; run_, the run folder, or None.
+    Args:
+        tree: The label tree: ``{leaf: parent}``, ``{leaf: (parent, grandparent, ...)}``, or a `LabelTree` whose leaf
+            names are the labels as text. Leaves that are not in y are ignored. None stands for a single level.
+        image_shape: The shape of the image in a row of a two-dimensional X: (H, W), (C, H, W) or (H, W, C), or "row"
+            for a signal, an image one pixel high. Ignored for other X.
+        config: A `RunConfig`, or overrides such as ``{"train.epochs": 5}``. Without a `data.split`, all images are
+            used for training; with ``{"data.split": "90:10"}``, a tenth of every class is held out for the metrics of
+            the run folder.
+        folder: Where to keep run folders, named config.name, config.name-2, and so on; needs a `data.split`. None
+            keeps none.
+        random_state: The seed, or a generator of one. None uses the seed of the config.
+        verbose: Whether to print a line per epoch.
 
-    Shapes: X: (N, H, W), (N, H, W, C), (N, C, H, W) or (N, F); y: (N,) leaf labels, numbers or strings.
-    Conventions: whole numbers in 0..255 are bytes. Other numbers are scaled, so that the lowest of the training images
-        is black and the highest white, and rounded to bytes; what lies beyond them later is cut off.
+    Attributes:
+        classes_: The leaf labels, (K,).
+        tree_: The label tree of these classes.
+        model_: The trained network.
+        n_features_in_: Numbers per image.
+        image_shape_: (C, H, W) of the images.
+        pixel_range_: The numbers that became 0 and 255.
+        run_: The run folder, or None.
     """
 
     def __init__(
@@ -81,8 +94,17 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Train from scratch.
 
-        Raises: UserError: X is no images, y holds one class, a label is not in the tree, the config does not fit;
-            RunError: the training failed.
+        Args:
+            X: Training images; see the class for their shapes.
+            y: Leaf labels, (N,).
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            UserError: X does not hold images, y has a single class or a label outside the tree, or the config does not
+                fit the data.
+            RunError: The training failed.
         """
         config = self._config()
         rows, shape = _flattened(X)
@@ -91,14 +113,12 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, leaves = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise UserError(f"y holds one class only, {self.classes_[0]}; there is nothing to tell apart")
+            raise UserError(f"y has one class only, {self.classes_[0]}; a classifier needs at least two")
         self.tree_ = _tree_of(self.tree, self.classes_)
         self.image_shape_ = numbers.shape[1:]
         self.pixel_range_ = _range_of(numbers)
-        images = Images(_bytes(numbers, self.pixel_range_), self.tree_.label_paths(leaves))
-        # where nothing is held out, nobody reads the figures of the test: its folder is thrown away
-        tested = [] if config.data.pool == "all" else np.unique(leaves, return_index=True)[1]
-        dataset = Dataset("arrays", self.tree_, images, images.take(np.asarray(tested, np.int64)))
+        pixels = _bytes(numbers, self.pixel_range_)
+        dataset = _dataset(pixels, self.tree_, leaves, held_out=config.data.pool == "all")
         with self._place(config.name) as root:
             run = start(config, root, load=lambda _: dataset, watcher=_Lines(self.verbose))
             self.model_ = load_model(RunFolder(root))
@@ -107,25 +127,52 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> Array:
-        """(N,) leaf labels, decoded as the config says."""
+        """Predict leaf labels, with the decoder of the config.
+
+        Args:
+            X: Images of the shape that `fit` was given.
+
+        Returns:
+            Labels, (N,).
+
+        Raises:
+            UserError: The images have another shape or another kind of numbers than those of `fit`.
+        """
         leaves = self.predict_tree(X).answers[:, 0]
         return self.classes_[leaves]
 
     def predict_proba(self, X: Any) -> Array:
-        """(N, K) float64: the leaf head's probabilities, columns as `classes_`."""
+        """Predict the probabilities of the leaf labels, by the leaf head.
+
+        Args:
+            X: Images of the shape that `fit` was given.
+
+        Returns:
+            Probabilities, (N, K) float64, with columns in the order of `classes_`.
+
+        Raises:
+            UserError: The images have another shape or another kind of numbers than those of `fit`.
+        """
         return self.predict_tree(X).probabilities[0]
 
     def predict_tree(self, X: Any) -> Prediction:
-        """The answers and probabilities of every level; the tree calls a leaf `str(label)`.
+        """Predict every level of the tree.
 
-        Raises: UserError: the images are of another shape or kind than those of `fit`.
+        Args:
+            X: Images of the shape that `fit` was given.
+
+        Returns:
+            Answers and probabilities at every level; the leaf names are the labels as text.
+
+        Raises:
+            UserError: The images have another shape or another kind of numbers than those of `fit`.
         """
         check_is_fitted(self, "model_")
         rows, shape = _flattened(X)
         rows = cast("Array", validate_data(self, rows, reset=False))
         numbers = _channels_first(rows, shape or _row_shape(self.image_shape, rows.shape[1]))
         if numbers.shape[1:] != self.image_shape_:
-            raise UserError(f"X has images of shape {numbers.shape[1:]}, it was trained on {self.image_shape_}")
+            raise UserError(f"X has images of shape {numbers.shape[1:]}, but fit was given shape {self.image_shape_}")
         return self._classifier.predict(_bytes(numbers, self.pixel_range_))
 
     def _config(self) -> RunConfig:
@@ -133,8 +180,8 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
         held_out = config.data.split != "official"
         if self.folder is not None and not held_out:
             raise UserError(
-                "a run folder's figures are of images that were not trained on: add data.split to the config, "
-                "{'data.split': '90:10'}, or leave `folder` out"
+                "a run folder needs held-out images for its metrics; add a split to the config, such as "
+                "{'data.split': '90:10'}, or leave out `folder`"
             )
         changes = {"data.name": "arrays", "data.root": None, "data.pool": "all" if held_out else "train"}
         if self.random_state is not None:
@@ -150,7 +197,7 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
                 yield Path(folder) / name
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the engine, which is built again from `model_`."""
+        """Everything but the engine, which is rebuilt from `model_`."""
         state = cast("dict[str, Any]", super().__getstate__())
         return {name: value for name, value in state.items() if name != "_classifier"}
 
@@ -161,7 +208,7 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
 
 
 class _Lines:
-    """A line per epoch, of the training images alone, or nothing."""
+    """Prints a line per epoch with the training metrics, or nothing."""
 
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
@@ -176,10 +223,20 @@ class _Lines:
             print("  ".join([epoch, f"loss {train['loss']:.3f}", *heads]), flush=True)
 
 
-def _tree_of(tree: LabelTree | Parents | None, classes: Array) -> LabelTree:
-    """The tree of these leaves alone, leaf i being classes[i].
+def _dataset(pixels: Array, tree: LabelTree, leaves: Array, *, held_out: bool) -> Dataset:
+    """All images as training images; if the split holds none out, the first one of every class as test image too.
 
-    Raises: UserError: a label is not in the tree; paths that make no tree.
+    Every run needs test images. The metrics of such a run are meaningless, and its folder is deleted.
+    """
+    images = Images(pixels, tree.label_paths(leaves))
+    tested = [] if held_out else np.unique(leaves, return_index=True)[1]
+    return Dataset("arrays", tree, images, images.take(np.asarray(tested, np.int64)))
+
+
+def _tree_of(tree: LabelTree | Parents | None, classes: Array) -> LabelTree:
+    """The tree of these classes; leaf i is classes[i].
+
+    Raises: UserError: a label is not in the tree, or the paths do not form a tree.
     """
     names = [str(label) for label in classes]
     if isinstance(tree, LabelTree):
@@ -192,7 +249,7 @@ def _tree_of(tree: LabelTree | Parents | None, classes: Array) -> LabelTree:
         paths = [(name, *_above(above.get(label, ()))) for name, label in zip(names, classes, strict=True)]
         name, levels = "labels", level_names(max(map(len, paths)))
     if missing:
-        raise UserError(f"{missing[0]!r} is a label in y and no leaf of the tree")
+        raise UserError(f"{missing[0]!r} is a label in y but not a leaf of the tree")
     return LabelTree.from_paths(name, levels, paths)
 
 
@@ -201,29 +258,29 @@ def _above(path: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _flattened(X: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Images as rows of numbers, with the shape of one; what has no more than two axes as it is, and None."""
+    """Images as rows and the shape of one image; an X of another number of axes is returned as it is, with None."""
     if getattr(X, "ndim", 0) not in (3, 4):
         return X, None
     return np.reshape(X, (len(X), math.prod(X.shape[1:]))), tuple(X.shape[1:])
 
 
-def _row_shape(wanted: tuple[int, ...] | str | None, length: int) -> tuple[int, ...]:
-    """The shape of the image that a row of `length` numbers is."""
-    if wanted is None:
+def _row_shape(image_shape: tuple[int, ...] | str | None, length: int) -> tuple[int, ...]:
+    """The shape of the image in a row of `length` numbers."""
+    if image_shape is None:
         raise UserError(
-            f"X has rows of {length} numbers: say what image a row is, as image_shape=(H, W) or (C, H, W) or "
-            "(H, W, C), or with image_shape='row' that it is a signal"
+            f"X has rows of {length} numbers; set image_shape to (H, W), (C, H, W) or (H, W, C), or to 'row' if they "
+            "are signals"
         )
-    shape = (1, 1, length) if wanted == "row" else wanted
+    shape = (1, 1, length) if image_shape == "row" else image_shape
     if isinstance(shape, str) or len(shape) not in (2, 3) or math.prod(shape) != length:
-        raise UserError(f"image_shape = {wanted!r} does not fit X, whose rows have {length} numbers")
+        raise UserError(f"image_shape = {image_shape!r} does not fit X, whose rows have {length} numbers")
     return shape
 
 
 def _channels_first(rows: Array, shape: tuple[int, ...]) -> Array:
     """(N, F) -> (N, C, H, W), from images of shape (H, W), (C, H, W) or (H, W, C).
 
-    Raises: UserError: neither the first nor the last axis can be the channels.
+    Raises: UserError: neither the first nor the last axis has one or three channels.
     """
     shape = (1, *shape) if len(shape) == 2 else shape
     images = rows.reshape(len(rows), *shape)
@@ -231,27 +288,27 @@ def _channels_first(rows: Array, shape: tuple[int, ...]) -> Array:
         return images
     if shape[2] in CHANNELS:
         return images.transpose(0, 3, 1, 2)
-    raise UserError(f"images of shape {shape}: neither the first nor the last axis is 1 or 3 channels long")
+    raise UserError(f"images of shape {shape} have neither 1 nor 3 channels in their first or last axis")
 
 
 def _range_of(numbers: Array) -> tuple[float, float]:
-    """What becomes black and what white: 0 and 255 for bytes, else the least and the greatest number."""
+    """The numbers that become 0 and 255: these themselves for bytes, else the minimum and the maximum."""
     low, high = numbers.min(), numbers.max()
     if numbers.dtype.kind in "biu" and low >= 0 and high <= BYTES[1]:
         return BYTES
     if low == high:
-        raise UserError(f"all numbers of X are {low:g}: there is nothing to see")
+        raise UserError(f"all numbers of X are {low:g}")
     return float(low), float(high)
 
 
 def _bytes(numbers: Array, pixel_range: tuple[float, float]) -> Array:
     """Numbers as pixels, uint8, writable and C-contiguous.
 
-    Raises: UserError: bytes were trained on, and these are none.
+    Raises: UserError: `pixel_range` is that of bytes, and these are not.
     """
     if pixel_range == BYTES:
         if numbers.dtype.kind not in "biu" or numbers.min() < 0 or numbers.max() > BYTES[1]:
-            raise UserError(f"it was trained on bytes, whole numbers in 0..255; X is {numbers.dtype} or goes beyond")
+            raise UserError(f"fit was given whole numbers from 0 to 255; X has dtype {numbers.dtype} or other values")
         return np.require(numbers, np.uint8, ["C", "W"])
     low, high = pixel_range
     share = (np.clip(numbers, low, high).astype(np.float64) - low) / (high - low)

@@ -1,4 +1,4 @@
-"""The shipped model, exported, answers as the PyTorch engine does on all 10,000 CIFAR-100 test images."""
+"""The exported model of the package agrees with the PyTorch engine on all 10,000 CIFAR-100 test images."""
 
 import dataclasses
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 
 def test_onnx_runtime_agrees_on_every_test_image(cifar100_root: Path, tmp_path: Path) -> None:
-    """Probabilities to 1e-4, float32 against float32; paths wherever the two best are not as good as tied."""
+    """Probabilities agree to 1e-4, float32 against float32; paths agree unless the two best are nearly tied."""
     import onnxruntime
 
     model = open_model("cifar100")

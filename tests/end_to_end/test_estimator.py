@@ -1,4 +1,4 @@
-"""TreeHeadClassifier: scikit-learn's own checks, then images, trees, folders and mistakes."""
+"""TreeHeadClassifier: the checks of scikit-learn, then images, trees, run folders and errors."""
 
 import pickle
 import subprocess
@@ -36,27 +36,26 @@ KINDS = {"red": "warm", "orange": "warm", "blue": "cold"}
 COLOURS = {"red": (220, 30, 30), "orange": (220, 160, 30), "blue": (30, 30, 220)}
 
 EXPECTED_TO_FAIL: dict[str, str] = {}
-"""No check need fail: an image may be as small as a row of numbers, and scaling makes bytes of any numbers.
+"""No check is expected to fail: a row of numbers is a small image, and any numbers are scaled to bytes.
 
-Checks of sample and class weights (`fit` takes none) and of partial_fit (a run is trained whole) are not among those
-that scikit-learn has for this estimator.
+The checks of sample weights, class weights and partial_fit do not apply to this estimator.
 """
 SKIPPED = {
-    "check_array_api_input": "asks whether array API dispatch changes nothing; runs where SCIPY_ARRAY_API is set",
-    "check_classifier_data_not_an_array": "its last part takes a data frame: runs to its end where pandas is installed",
+    "check_array_api_input": "needs SCIPY_ARRAY_API to be set",
+    "check_classifier_data_not_an_array": "its last part needs pandas",
 }
-"""Checks that scikit-learn skips by itself, and why. One that is not named here may not be skipped."""
+"""Checks that scikit-learn may skip, and why; no other check may be skipped."""
 
 
 @parametrize_with_checks(
     [TreeHeadClassifier(image_shape="row", config=TINY)], expected_failed_checks=lambda estimator: EXPECTED_TO_FAIL
 )
-def test_scikit_learn_finds_no_fault(estimator: Any, check: Any) -> None:
+def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     try:
         check(estimator)
     except SkipTest as skipped:
         if check.func.__name__ not in SKIPPED:
-            pytest.fail(f"{check.func.__name__} is skipped and not named: {skipped}")
+            pytest.fail(f"{check.func.__name__} was skipped but is not in SKIPPED: {skipped}")
         pytest.skip(SKIPPED[check.func.__name__])
 
 
@@ -77,7 +76,7 @@ def fitted() -> TreeHeadClassifier:
     return classifier().fit(*coloured())
 
 
-def test_it_learns_at_every_level(fitted: TreeHeadClassifier) -> None:
+def test_every_level_is_learnt(fitted: TreeHeadClassifier) -> None:
     images, names = coloured(seed=1)
     assert fitted.score(images, names) == 1
     assert fitted.classes_.tolist() == ["blue", "orange", "red"]
@@ -90,7 +89,7 @@ def test_it_learns_at_every_level(fitted: TreeHeadClassifier) -> None:
     assert (fitted.classes_[shares.argmax(axis=1)] == names).all()
 
 
-def test_every_layout_of_the_same_images_is_the_same(fitted: TreeHeadClassifier) -> None:
+def test_every_layout_of_the_same_images_gives_the_same_probabilities(fitted: TreeHeadClassifier) -> None:
     images, names = coloured(seed=1)
     expected = fitted.predict_proba(images)
     first = images.transpose(0, 3, 1, 2)
@@ -100,7 +99,7 @@ def test_every_layout_of_the_same_images_is_the_same(fitted: TreeHeadClassifier)
     np.testing.assert_array_equal(rows.predict_proba(first), expected)
 
 
-def test_grey_images_and_signals_are_images_too() -> None:
+def test_grey_images_and_signals_are_accepted() -> None:
     images, names = coloured()
     grey = images[..., 0]
     assert classifier().fit(grey, names).image_shape_ == (1, 6, 5)
@@ -108,7 +107,7 @@ def test_grey_images_and_signals_are_images_too() -> None:
     assert classifier(image_shape="row").fit(grey.reshape(60, 30), names).image_shape_ == (1, 1, 30)
 
 
-def test_numbers_that_are_no_bytes_are_scaled() -> None:
+def test_other_numbers_than_bytes_are_scaled() -> None:
     images, names = coloured()
     low, high = int(images.min()), int(images.max())
     stretched = np.rint((images - float(low)) * (255 / (high - low))).astype(np.uint8)
@@ -120,7 +119,7 @@ def test_numbers_that_are_no_bytes_are_scaled() -> None:
     np.testing.assert_array_equal(scaled.predict_proba(beyond), expected)
 
 
-def test_a_label_tree_gives_its_names_and_loses_what_is_not_there() -> None:
+def test_leaves_of_the_tree_without_images_are_dropped() -> None:
     images, names = coloured()
     paths = [("3", "cold", "all"), ("7", "warm", "all"), ("8", "warm", "all"), ("9", "grey", "all")]
     tree = LabelTree.from_paths("paints", ("paint", "feel", "thing"), paths)
@@ -133,14 +132,14 @@ def test_a_label_tree_gives_its_names_and_loses_what_is_not_there() -> None:
     assert classifier(tree=None).fit(images, labels).tree_.levels == ("class",)
 
 
-def test_a_fitted_one_survives_pickle_and_a_clone_is_new(fitted: TreeHeadClassifier) -> None:
+def test_a_fitted_estimator_can_be_pickled_and_a_clone_is_not_fitted(fitted: TreeHeadClassifier) -> None:
     images, _ = coloured(seed=1)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict_proba(images), fitted.predict_proba(images))
     assert not hasattr(clone(fitted), "model_")
 
 
-def test_chance_is_the_seed_alone(fitted: TreeHeadClassifier) -> None:
+def test_results_depend_on_the_seed_alone(fitted: TreeHeadClassifier) -> None:
     images, names = coloured()
     expected = fitted.predict_proba(images)
     whole = changed(RunConfig(), TINY)
@@ -150,11 +149,11 @@ def test_chance_is_the_seed_alone(fitted: TreeHeadClassifier) -> None:
     assert np.abs(other.predict_proba(images) - expected).max() > 1e-4
 
 
-def test_a_run_folder_is_kept_with_figures_of_images_held_out(tmp_path: Path) -> None:
+def test_a_run_folder_has_metrics_of_held_out_images(tmp_path: Path) -> None:
     images, names = coloured()
     config = {**TINY, "data.split": "75:25", "name": "paints"}
     kept = [classifier(config=config, folder=tmp_path).fit(images, names) for _ in range(2)]
-    assert [found.run_ and found.run_.root.name for found in kept] == ["paints", "paints-2"]
+    assert [estimator.run_ and estimator.run_.root.name for estimator in kept] == ["paints", "paints-2"]
     run = kept[0].run_
     assert run is not None
     assert (run.metrics["images"], run.metrics["split"], run.metrics["tree"]) == (15, "75:25 of all", "labels")
@@ -165,7 +164,7 @@ def test_a_run_folder_is_kept_with_figures_of_images_held_out(tmp_path: Path) ->
         evaluate(run.root, load=lambda data: load_data(data, environment={}, say=print, report=lambda *_: None))
 
 
-def test_nothing_is_left_behind_without_a_folder(
+def test_no_files_are_left_without_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -182,38 +181,43 @@ IMAGES, NAMES = coloured(2)
 
 
 @pytest.mark.parametrize(
-    ("choices", "X", "y", "said"),
+    ("choices", "X", "y", "message"),
     [
-        ({}, IMAGES.reshape(6, -1), NAMES, r"X has rows of 90 numbers: say what image a row is"),
+        ({}, IMAGES.reshape(6, -1), NAMES, r"X has rows of 90 numbers; set image_shape"),
         ({"image_shape": (6, 6)}, IMAGES.reshape(6, -1), NAMES, r"image_shape = \(6, 6\) does not fit X"),
         ({"image_shape": "rows"}, IMAGES.reshape(6, -1), NAMES, "image_shape = 'rows' does not fit X"),
-        ({}, IMAGES[..., :2], NAMES, r"images of shape \(6, 5, 2\): neither the first nor the last axis"),
+        ({}, IMAGES[..., :2], NAMES, r"images of shape \(6, 5, 2\) have neither 1 nor 3 channels"),
         ({}, np.full((6, 4, 4), 0.5), NAMES, "all numbers of X are 0.5"),
-        ({}, IMAGES, ["red"] * 6, "y holds one class only, red"),
-        ({"tree": {"red": "warm", "blue": "cold"}}, IMAGES, NAMES, "'orange' is a label in y and no leaf of the tree"),
+        ({}, IMAGES, ["red"] * 6, "y has one class only, red"),
+        (
+            {"tree": {"red": "warm", "blue": "cold"}},
+            IMAGES,
+            NAMES,
+            "'orange' is a label in y but not a leaf of the tree",
+        ),
         ({"tree": {**KINDS, "red": ("warm", "all")}}, IMAGES, NAMES, "lies 2 levels deep"),
-        ({"folder": "runs"}, IMAGES, NAMES, "a run folder's figures are of images that were not trained on"),
+        ({"folder": "runs"}, IMAGES, NAMES, "a run folder needs held-out images for its metrics"),
         ({"config": {"train.epoch": 3}}, IMAGES, NAMES, "did you mean train.epochs"),
         ({"config": {}}, IMAGES, NAMES, "network.stages halve the image 3 times"),
     ],
 )
-def test_a_mistake_is_one_sentence(choices: dict[str, Any], X: Array, y: Any, said: str) -> None:
-    with pytest.raises(UserError, match=said) as caught:
+def test_mistakes_are_one_sentence(choices: dict[str, Any], X: Array, y: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
         classifier(**choices).fit(X, y)
     assert "\n" not in str(caught.value)
 
 
-def test_other_images_than_those_of_fit_are_refused(fitted: TreeHeadClassifier) -> None:
+def test_images_unlike_those_of_fit_are_refused(fitted: TreeHeadClassifier) -> None:
     images, _ = coloured()
-    with pytest.raises(UserError, match=r"X has images of shape \(3, 5, 6\), it was trained on \(3, 6, 5\)"):
+    with pytest.raises(UserError, match=r"X has images of shape \(3, 5, 6\), but fit was given shape \(3, 6, 5\)"):
         fitted.predict(images.transpose(0, 2, 1, 3))
-    with pytest.raises(UserError, match="it was trained on bytes"):
+    with pytest.raises(UserError, match="fit was given whole numbers from 0 to 255"):
         fitted.predict(images / 255)
     with pytest.raises(ValueError, match="X has 30 features, but TreeHeadClassifier is expecting 90"):
         fitted.predict(images[..., 0])
 
 
-def test_without_scikit_learn_it_says_what_to_install() -> None:
+def test_missing_scikit_learn_is_named_with_its_pip_line() -> None:
     code = """
 import sys
 sys.modules["sklearn"] = None
@@ -224,5 +228,5 @@ try:
 except ValueError as error:
     print(error)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said == "TreeHeadClassifier needs scikit-learn: pip install 'treehead[sklearn]'\n"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "TreeHeadClassifier needs scikit-learn: pip install 'treehead[sklearn]'\n"

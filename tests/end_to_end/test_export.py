@@ -1,4 +1,4 @@
-"""A network leaves its run folder as one file, and answers as before."""
+"""Exported files give the predictions of the run."""
 
 import json
 import os
@@ -40,7 +40,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 
 
 def model_of(settings: dict[str, object], *, shape: tuple[int, int, int] = (3, 9, 7)) -> Model:
-    """An untrained network whose norms have seen something."""
+    """An untrained network with non-trivial statistics in its norms."""
     config = changed(RunConfig(), {"engine.precision": "float32", "decode": "path", **settings})
     spec = build_spec(config.network, input_shape=shape, levels=TREE.levels, sizes=TREE.sizes)
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def model_of(settings: dict[str, object], *, shape: tuple[int, int, int] = (3, 9
 
 
 def pixels_of(model: Model, number: int = 7) -> Array:
-    """Noise of one colour per image, so that the answers differ."""
+    """Noise around one colour per image, so that the answers differ."""
     rng = np.random.default_rng(1)
     colours = rng.integers(0, 200, (number, model.spec.input_shape[0], 1, 1))
     return (colours + rng.integers(0, 56, (number, *model.spec.input_shape))).astype(np.uint8)
@@ -70,7 +70,7 @@ def kinds(layers: tuple[tuple[str, Layer], ...]) -> set[str]:
     return found.union(*(kinds(layer.body) for _, layer in layers if isinstance(layer, Residual)))
 
 
-def test_the_settings_below_hold_every_kind_of_layer() -> None:
+def test_the_settings_use_every_kind_of_layer() -> None:
     specs = [model_of(settings).spec for settings in SETTINGS.values()]
     assert set().union(*(kinds(spec.trunk + spec.heads) for spec in specs)) == {
         kind.__name__ for kind in Layer.__args__
@@ -78,19 +78,19 @@ def test_the_settings_below_hold_every_kind_of_layer() -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_onnx_answers_as_the_engine_does(setting: str, tmp_path: Path) -> None:
+def test_onnx_gives_the_probabilities_of_the_engine(setting: str, tmp_path: Path) -> None:
     model = model_of(SETTINGS[setting])
     pixels = pixels_of(model)
     expected = classifier_of(model).predict(pixels)
     found = treehead.load(exported(model, tmp_path, "onnx")).predict(pixels)
     for ours, theirs in zip(expected.probabilities, found.probabilities, strict=True):
         np.testing.assert_allclose(theirs, ours, atol=1e-5)  # float32 against float32
-        assert np.ptp(ours, axis=0).max() > 1e-3, "the images are all the same to this network: it proves nothing"
+        assert np.ptp(ours, axis=0).max() > 1e-3, "all images have the same probabilities, so the test is empty"
     np.testing.assert_array_equal(found.answers, expected.answers)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_safetensors_answers_the_very_same(setting: str, tmp_path: Path) -> None:
+def test_safetensors_gives_identical_probabilities(setting: str, tmp_path: Path) -> None:
     model = model_of(SETTINGS[setting])
     pixels = pixels_of(model)
     expected = classifier_of(model).predict(pixels)
@@ -110,11 +110,11 @@ session = onnxruntime.InferenceSession({str(exported(model, tmp_path, "onnx"))!r
 *levels, path = session.run(None, {{"images": numpy.load({str(tmp_path / "pixels.npy")!r})}})
 about = session.get_modelmeta().custom_metadata_map
 assert not {{"torch", "treehead"}} & set(sys.modules)
-said = {{key: json.loads(about[key]) for key in ("classes", "metrics")}}
-print(json.dumps(said | {{"path": path.tolist(), "sums": levels[0].sum(axis=1).tolist()}}))
+entries = {{key: json.loads(about[key]) for key in ("classes", "metrics")}}
+print(json.dumps(entries | {{"path": path.tolist(), "sums": levels[0].sum(axis=1).tolist()}}))
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    found = json.loads(said.stdout)
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(output.stdout)
     expected = decode("path", list(classifier_of(model).predict(pixels).probabilities), TREE).answers
     assert len(np.unique(expected[:, 0])) > 1
     np.testing.assert_array_equal(found["path"], expected)
@@ -134,14 +134,14 @@ sys.exit("torch" in sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
 
 
-def test_the_place_of_the_data_stays_at_home(tmp_path: Path) -> None:
+def test_exported_files_do_not_contain_local_paths(tmp_path: Path) -> None:
     places = {"data.root": "/home/somebody/photos", "data.cache": "/home/somebody/cache"}
     model = model_of({**places, **SETTINGS["pool"]})
     for kind in ("onnx", "safetensors"):
         assert b"somebody" not in exported(model, tmp_path, kind).read_bytes()
 
 
-def test_one_exported_file_becomes_the_other(tmp_path: Path) -> None:
+def test_a_safetensors_file_is_exported_to_onnx(tmp_path: Path) -> None:
     model = model_of(SETTINGS["pool"])
     first = exported(model, tmp_path, "safetensors")
     second = export_file(first, kind="onnx", out=tmp_path / "again.onnx")
@@ -150,11 +150,11 @@ def test_one_exported_file_becomes_the_other(tmp_path: Path) -> None:
     np.testing.assert_allclose(theirs, ours, atol=1e-5)
 
 
-def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_unless_replaced(tmp_path: Path) -> None:
     model = model_of(SETTINGS["pool"])
     path = tmp_path / "model.safetensors"
     path.write_text("mine")
-    with pytest.raises(UserError, match="is there already; --force replaces it"):
+    with pytest.raises(UserError, match="already exists; --force overwrites it"):
         exported(model, tmp_path, "safetensors")
     assert path.read_text() == "mine"
     assert treehead.load(exported(model, tmp_path, "safetensors", replace=True)).tree == TREE
@@ -163,37 +163,37 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path: Path) -> N
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(SETTINGS["pool"])
     path = exported(model, tmp_path, "onnx")
-    monkeypatch.setattr("treehead.inference.exported.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"writing ONNX needs onnx: pip install 'treehead\[onnx\]'"):
+    monkeypatch.setattr("treehead.extras.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"exporting to ONNX needs onnx: pip install 'treehead\[onnx\]'"):
         exported(model, tmp_path, "onnx", replace=True)
     with pytest.raises(UserError, match=r"needs onnxruntime: pip install 'treehead\[onnx\]'"):
         treehead.load(path)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.onnx", None, "there is no model at"),
-        ("a.onnx", b"not a model", "is no ONNX model that can be read"),
+        ("a.onnx", b"not a model", "is not a valid ONNX model"),
         ("a.safetensors", None, "there is no model at"),
         ("a.safetensors", b"not a model", "cannot read"),
     ],
 )
-def test_what_is_no_model_is_refused(name: str, content: bytes | None, said: str, tmp_path: Path) -> None:
+def test_invalid_files_are_refused(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
     if content:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         treehead.load(tmp_path / name)
 
 
-def test_files_of_strangers_and_of_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_and_other_versions_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from safetensors.numpy import save_file
 
     save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match="is no model that treehead exported"):
+    with pytest.raises(UserError, match="was not exported by treehead"):
         treehead.load(tmp_path / "other.safetensors")
     monkeypatch.setattr("treehead.inference.exported.FORMAT", "2")
     path = exported(model_of(SETTINGS["pool"]), tmp_path, "safetensors")
     monkeypatch.undo()
-    with pytest.raises(UserError, match="is of export format 2, this treehead reads format 1"):
+    with pytest.raises(UserError, match="has export format 2, but this version of treehead reads format 1"):
         treehead.load(path)

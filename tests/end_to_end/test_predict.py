@@ -1,4 +1,4 @@
-"""Folders of images in, tables out: from the command line, and by a network that is known by heart."""
+"""Predict folders of images to files and standard output: the command, and a classifier with known answers."""
 
 import csv
 import json
@@ -20,19 +20,20 @@ from treehead.engines.weights import initial_weights
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import Classifier
 from treehead.inference.exported import export_model
-from treehead.inference.files import predict_files, table
+from treehead.inference.files import predict_files
 from treehead.inference.model import Model
+from treehead.inference.output import PredictOptions, columns, objects, printable
 from treehead.inference.prediction import Prediction
-from treehead.inference.table import Wanted, columns, objects, printable
+from treehead.inference.writers import file_writer
 from treehead.spec import build_spec
 from treehead.types import Array, UserError
 
 PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
-EVERYTHING = Wanted(top=2, nodes=True, confidence=0.5)
+EVERYTHING = PredictOptions(top=2, nodes=True, confidence=0.5)
 
 
 def by_redness(pixels: Array) -> list[Array]:
-    """Surely a cat where it is red, else perhaps a carp."""
+    """Red images are a cat with high confidence, others a carp with low confidence."""
     red = pixels[:, 0].mean(axis=(1, 2))[:, None] > 100
     return [np.where(red, [0.9, 0.06, 0.04], [0.3, 0.3, 0.4]), np.where(red, [0.95, 0.05], [0.45, 0.55])]
 
@@ -51,12 +52,14 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def predicted(folder: Path, out: Path, wanted: Wanted = EVERYTHING, **choices: Any) -> list[tuple[int, int]]:
-    """Write a table; gives what was reported on the way."""
+def predicted(
+    folder: Path, out: Path, options: PredictOptions = EVERYTHING, *, replace: bool = False
+) -> list[tuple[int, int]]:
+    """Write predictions to a file and return the reported progress."""
     reported: list[tuple[int, int]] = []
-    with table(out, wanted, replace=choices.get("replace", False)) as write:
+    with file_writer(out, options, replace=replace) as write:
         outcome = predict_files(
-            CLASSIFIER, [folder], wanted, write=write, report=lambda done, total: reported.append((done, total))
+            CLASSIFIER, [folder], options, write=write, on_progress=lambda done, total: reported.append((done, total))
         )
     assert (outcome.answered, outcome.unreadable) == (2, 1)
     assert "broken.jpg is not an image" in outcome.lines()[0]
@@ -75,7 +78,7 @@ def read_parquet(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("suffix", "read"), [("csv", read_csv), ("parquet", read_parquet)])
-def test_tables_have_a_row_per_image(suffix: str, read: Callable[[Path], list[Any]], photos: Path) -> None:
+def test_files_have_a_row_per_image(suffix: str, read: Callable[[Path], list[Any]], photos: Path) -> None:
     out = photos.parent / f"table.{suffix}"
     assert predicted(photos, out) == [(3, 3)]
     cat, carp = read(out)
@@ -86,9 +89,9 @@ def test_tables_have_a_row_per_image(suffix: str, read: Callable[[Path], list[An
     ]
     assert (Path(cat["image"]).name, cat["fine"], cat["kind"]) == ("a.jpg", "cat", "mammal")
     assert (cat["answer"], cat["answer_level"], float(cat["answer_probability"])) == ("cat", "fine", pytest.approx(0.9))
-    assert (carp["answer"], carp["answer_level"]) == ("fish", "kind")  # 40 % sure of the carp, 55 % of the fish
+    assert (carp["answer"], carp["answer_level"]) == ("fish", "kind")  # 0.4 for carp, 0.55 for fish
     assert Path(carp["image"]).name == 'b, "ü".png'
-    assert (carp["path_1"], carp["path_2"]) == ("fish / carp", "mammal / cat")
+    assert (carp["path_1"], carp["path_2"]) == ("carp / fish", "cat / mammal")
     assert float(carp["path_1_share"]) == pytest.approx(0.4 * 0.55 / (0.4 * 0.55 + 2 * 0.3 * 0.45), rel=1e-5)
     assert float(carp["kind:fish"]) == pytest.approx(0.55)
 
@@ -104,45 +107,45 @@ def test_json_lines_are_nested(photos: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "read"), [("csv", read_csv), ("parquet", read_parquet)])
-def test_no_answer_is_an_empty_cell(suffix: str, read: Callable[[Path], list[Any]], photos: Path) -> None:
+def test_a_missing_answer_is_an_empty_cell(suffix: str, read: Callable[[Path], list[Any]], photos: Path) -> None:
     out = photos.parent / f"table.{suffix}"
-    predicted(photos, out, Wanted(confidence=0.8))
+    predicted(photos, out, PredictOptions(confidence=0.8))
     assert [row["answer"] or None for row in read(out)] == ["cat", None]
     assert [row["answer_probability"] or None for row in read(out)][1] is None
 
 
-def test_parquet_is_written_in_groups(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_is_written_in_row_groups(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pyarrow import parquet
 
     monkeypatch.setattr("treehead.inference.writers.GROUP_ROWS", 1)
     monkeypatch.setattr("treehead.data.picture_files.decoded.__kwdefaults__", {"size": 1})
     out = photos.parent / "table.parquet"
-    predicted(photos, out, Wanted())
+    predicted(photos, out, PredictOptions())
     assert parquet.ParquetFile(out).num_row_groups == 2
 
 
-def test_a_subtree_is_kept_to(photos: Path) -> None:
+def test_under_restricts_the_answers_to_a_subtree(photos: Path) -> None:
     out = photos.parent / "table.csv"
-    predicted(photos, out, Wanted(under="fish"))
+    predicted(photos, out, PredictOptions(under="fish"))
     assert [(row["fine"], row["fine_probability"]) for row in read_csv(out)] == [("carp", "1.000000")] * 2
 
 
-def test_a_table_is_written_whole_or_not_at_all(photos: Path) -> None:
+def test_an_interrupted_file_is_removed(photos: Path) -> None:
     out = photos.parent / "table.csv"
 
     def power_cut(done: int, total: int) -> None:
-        assert len(list(photos.parent.iterdir())) == 2, "something is being written"
+        assert len(list(photos.parent.iterdir())) == 2, "a temporary file is being written"
         raise RuntimeError("power cut")
 
-    with pytest.raises(RuntimeError, match="power cut"), table(out, Wanted(), replace=False) as write:
-        predict_files(CLASSIFIER, [photos], Wanted(), write=write, report=power_cut)
+    with pytest.raises(RuntimeError, match="power cut"), file_writer(out, PredictOptions(), replace=False) as write:
+        predict_files(CLASSIFIER, [photos], PredictOptions(), write=write, on_progress=power_cut)
     assert [path.name for path in photos.parent.iterdir()] == ["photos"]
 
 
-def test_a_table_that_is_there_is_kept_unless_told_otherwise(photos: Path) -> None:
+def test_an_existing_file_is_kept_unless_replaced(photos: Path) -> None:
     out = photos.parent / "table.csv"
     out.write_text("mine")
-    with pytest.raises(UserError, match="is there already; --force replaces it"):
+    with pytest.raises(UserError, match="already exists; --force overwrites it"):
         predicted(photos, out)
     assert out.read_text() == "mine"
     predicted(photos, out, replace=True)
@@ -150,45 +153,45 @@ def test_a_table_that_is_there_is_kept_unless_told_otherwise(photos: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("options", "message"),
     [
-        (Wanted(top=4), "--top 4: tree 'pets' has 3 paths"),
-        (Wanted(confidence=80), "--confidence 80: a confidence lies between 0 and 1"),
-        (Wanted(confidence=math.nan), "--confidence nan"),
-        (Wanted(under="bird"), "tree 'pets' has no node 'bird'"),
+        (PredictOptions(top=4), "--top must be between 0 and 3 for tree 'pets', not 4"),
+        (PredictOptions(confidence=80), "--confidence must be between 0 and 1, not 80"),
+        (PredictOptions(confidence=math.nan), "--confidence must be between 0 and 1, not nan"),
+        (PredictOptions(under="bird"), "tree 'pets' has no node 'bird'"),
     ],
 )
-def test_what_cannot_be_told_is_said(wanted: Wanted, said: str, photos: Path) -> None:
-    with pytest.raises(UserError, match=said):
-        predicted(photos, photos.parent / "table.csv", wanted)
+def test_options_that_do_not_fit_the_tree_are_refused(options: PredictOptions, message: str, photos: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        predicted(photos, photos.parent / "table.csv", options)
     assert not (photos.parent / "table.csv").exists()
 
 
-def test_a_level_called_like_a_column_is_no_riddle() -> None:
+def test_a_level_with_the_name_of_a_column_is_refused() -> None:
     tree = LabelTree("odd", ("image",), (("a", "b"),), ())
     prediction = Prediction(tree, (np.array([[0.5, 0.5]]),), np.array([[0]]))
-    with pytest.raises(UserError, match="two columns would be called 'image'"):
-        columns(["x.png"], prediction, Wanted())
-    (said,) = objects(["x.png"], prediction, Wanted())
-    assert (said["image"], said["levels"]["image"]["answer"]) == ("x.png", "a")
+    with pytest.raises(UserError, match="the level name 'image' is also the name of a column"):
+        columns(["x.png"], prediction, PredictOptions())
+    (entry,) = objects(["x.png"], prediction, PredictOptions())
+    assert (entry["image"], entry["levels"]["image"]["answer"]) == ("x.png", "a")
 
 
-def test_a_path_that_is_no_text_is_written_with_its_bytes() -> None:
+def test_a_path_that_is_not_unicode_is_written_with_escaped_bytes() -> None:
     assert printable(Path(os.fsdecode(b"caf\xe9.png"))) == "caf\\xe9.png"
     assert printable("漢字.png") == "漢字.png"
 
 
-def test_missing_pyarrow_and_odd_suffixes_are_named(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match=r"predictions are written as \.csv, \.jsonl, \.parquet"):
+def test_missing_pyarrow_and_unknown_suffixes_are_refused(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"the suffix must be one of \.csv, \.jsonl, \.parquet"):
         predicted(photos, photos.parent / "table.xlsx")
-    monkeypatch.setattr("treehead.inference.exported.find_spec", lambda name: None)
+    monkeypatch.setattr("treehead.extras.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs pyarrow: pip install 'treehead\[parquet\]'"):
         predicted(photos, photos.parent / "table.parquet")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained network as a file."""
+    """An untrained network in a safetensors file."""
     config = changed(RunConfig(), {"network.stages": [{"width": 4, "residuals": 0}]})
     spec = build_spec(config.network, input_shape=(3, 8, 8), levels=PETS.levels, sizes=PETS.sizes)
     half = np.full(3, 0.5, np.float32)
@@ -198,45 +201,45 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = (sys.executable, "-m", "treehead", "predict", *words)
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, env=dict(os.environ))
+def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    arguments = (sys.executable, "-m", "treehead", "predict", *arguments)
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False, env=dict(os.environ))
 
 
-def test_the_command_answers_for_a_folder_and_lists_what_it_could_not_read(model: Path, photos: Path) -> None:
-    said = command(str(model), "photos", "--out", "p.csv", "--confidence", "0.3", folder=photos.parent)
-    assert said.returncode == 1
-    assert said.stdout == "p.csv: 2 images\n"
-    assert said.stderr.splitlines() == [
+def test_the_command_predicts_a_folder_and_lists_unreadable_files(model: Path, photos: Path) -> None:
+    result = command(str(model), "photos", "--out", "p.csv", "--confidence", "0.3", folder=photos.parent)
+    assert result.returncode == 1
+    assert result.stdout == "p.csv: 2 images\n"
+    assert result.stderr.splitlines() == [
         "photos/broken.jpg is not an image in any format Pillow reads",
-        "treehead: 1 of the images could not be read; all others are answered",
+        "treehead: 1 of 3 files could not be read",
     ]
     assert len(read_csv(photos.parent / "p.csv")) == 2
 
 
-def test_the_command_prints_a_few(model: Path, photos: Path) -> None:
-    said = command(str(model), "photos/a.jpg", "--top", "1", "--confidence", "0", folder=photos.parent)
-    assert (said.returncode, said.stderr) == (0, "")
-    first, *lines = said.stdout.splitlines()
+def test_the_command_prints_text(model: Path, photos: Path) -> None:
+    result = command(str(model), "photos/a.jpg", "--top", "1", "--confidence", "0", folder=photos.parent)
+    assert (result.returncode, result.stderr) == (0, "")
+    first, *lines = result.stdout.splitlines()
     assert first == "photos/a.jpg"
-    assert [line.split()[0] for line in lines] == ["fine", "kind", "at", "path"]
-    assert "at least 0 % sure: " in said.stdout
+    assert [line.split()[0] for line in lines] == ["fine", "kind", "deepest", "path"]
+    assert "deepest level with confidence >= 0 %: " in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["nothing"], "there is no image at nothing"),
-        (["empty"], "there are no images in empty"),
-        (["photos/broken.jpg"], "not one image could be read; photos/broken.jpg is not an image"),
-        (["photos", "--nodes"], "--nodes tells of every class"),
-        (["photos", "--out", "x.csv", "--json"], "--json prints, --out writes"),
-        ([], "no image is named"),
+        (["empty"], "no file in empty has the suffix of an image format"),
+        (["photos/broken.jpg"], "none of the images could be read; photos/broken.jpg is not an image"),
+        (["photos", "--nodes"], "--nodes needs --json or --out"),
+        (["photos", "--out", "x.csv", "--json"], "--json prints and --out writes a file"),
+        ([], "no image given"),
     ],
 )
-def test_the_command_refuses_with_a_sentence(
-    words: list[str],
-    said: str,
+def test_mistakes_are_one_sentence(
+    arguments: list[str],
+    message: str,
     model: Path,
     photos: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -244,9 +247,9 @@ def test_the_command_refuses_with_a_sentence(
 ) -> None:
     monkeypatch.chdir(photos.parent)
     Path("empty").mkdir()
-    monkeypatch.setattr("sys.argv", ["treehead", "predict", str(model), *words])
+    monkeypatch.setattr("sys.argv", ["treehead", "predict", str(model), *arguments])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not Path("x.csv").exists()

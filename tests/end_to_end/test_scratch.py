@@ -94,7 +94,7 @@ def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (["train", "shapes", "engine.kind=skratch"], "engine.kind = 'skratch'"),
         (["resume", ".", "train.epochs=3"], "only engine. may be changed here, not train.epochs"),
         (["evaluate", ".", "seed=3"], "only decode and engine. may be changed here, not seed"),
-        (["predict", "engine.kind=scratch"], "no image is named"),
+        (["predict", "engine.kind=scratch"], "no image given"),
     ],
 )
 def test_mistakes_are_one_sentence(words: list[str], said: str, tmp_path: Path) -> None:

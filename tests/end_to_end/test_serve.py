@@ -1,4 +1,4 @@
-"""The endpoint: what it answers, what it refuses and how, with a network that is known by heart."""
+"""The JSON endpoint: responses and errors, with a classifier with known answers."""
 
 import io
 import re
@@ -23,12 +23,11 @@ from treehead import cli
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import Classifier
-from treehead.inference.table import Wanted, objects
+from treehead.inference.output import PredictOptions, objects
 from treehead.runfiles import RunFolder
-from treehead.serve import server
 from treehead.serve.app import PAGE, build_app
 from treehead.serve.hosts import names_of
-from treehead.serve.limits import MOST_IMAGES
+from treehead.serve.limits import MAX_IMAGES
 from treehead.serve.samples import Sample, samples_of
 from treehead.types import Array
 
@@ -36,7 +35,7 @@ PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"]
 
 
 def by_redness(pixels: Array) -> list[Array]:
-    """Surely a cat where it is red, else perhaps a carp."""
+    """Red images are a cat with high confidence, others a carp with low confidence."""
     red = pixels[:, 0].mean(axis=(1, 2))[:, None] > 100
     return [np.where(red, [0.9, 0.06, 0.04], [0.3, 0.3, 0.4]), np.where(red, [0.95, 0.05], [0.15, 0.85])]
 
@@ -61,12 +60,12 @@ def send(to: TestClient, *files: tuple[str, bytes], **query: Any) -> Response:
     return to.post("/api/predict", files=[("images", file) for file in files], params=query)
 
 
-def refusal(response: Response) -> tuple[int, str]:
+def error(response: Response) -> tuple[int, str]:
     assert response.json().keys() == {"detail"}
     return response.status_code, response.json()["detail"]
 
 
-def test_images_are_placed_in_their_order() -> None:
+def test_predictions_are_in_the_order_of_the_images() -> None:
     response = send(client(), ("a.png", RED), ("b.jpg", picture("blue", kind="JPEG")))
     assert response.status_code == 200
     cat, carp = response.json()["predictions"]
@@ -79,20 +78,20 @@ def test_images_are_placed_in_their_order() -> None:
     assert (carp["image"], carp["confident"]["answer"], carp["nodes"]) == ("b.jpg", "fish", None)
 
 
-def test_the_answer_is_that_of_the_command_line() -> None:
-    told = send(client(), ("a.png", BLUE), top=3, nodes=True, confidence=0.3).json()["predictions"]
+def test_predictions_are_those_of_the_command_line() -> None:
+    result = send(client(), ("a.png", BLUE), top=3, nodes=True, confidence=0.3).json()["predictions"]
     pixels = np.zeros((1, 3, 4, 4), np.uint8)
-    assert told == list(objects(["a.png"], CLASSIFIER.predict(pixels), Wanted(3, nodes=True, confidence=0.3)))
+    assert result == list(objects(["a.png"], CLASSIFIER.predict(pixels), PredictOptions(3, nodes=True, confidence=0.3)))
 
 
-def test_no_level_may_be_sure_enough() -> None:
+def test_no_level_may_be_confident_enough() -> None:
     assert send(client(), ("a.png", BLUE), confidence=0.99).json()["predictions"][0]["confident"] is None
 
 
-def test_a_subtree_is_kept_to() -> None:
-    told = send(client(), ("a.png", RED), under="fish").json()["predictions"][0]
-    assert told["levels"]["fine"] == {"answer": "carp", "probability": 1.0}
-    assert refusal(send(client(), ("a.png", RED), under="fsh")) == (
+def test_under_restricts_the_answers_to_a_subtree() -> None:
+    result = send(client(), ("a.png", RED), under="fish").json()["predictions"][0]
+    assert result["levels"]["fine"] == {"answer": "carp", "probability": 1.0}
+    assert error(send(client(), ("a.png", RED), under="fsh")) == (
         422,
         "tree 'pets' has no node 'fsh'; did you mean fish?",
     )
@@ -108,46 +107,46 @@ def test_a_subtree_is_kept_to() -> None:
         ("vast.png", picture("white", size=(9000, 9000), mode="1"), 413, "vast.png has too many pixels"),
     ],
 )
-def test_what_is_no_image_is_refused_by_name(name: str, content: bytes, status: int, sentence: str) -> None:
-    found, said = refusal(send(client(), ("a.png", RED), (name, content)))
-    assert found == status
-    assert said.startswith(sentence)
+def test_an_unreadable_image_is_named(name: str, content: bytes, status: int, sentence: str) -> None:
+    code, message = error(send(client(), ("a.png", RED), (name, content)))
+    assert code == status
+    assert message.startswith(sentence)
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"), [({"top": 0}, "top: "), ({"confidence": 2}, "confidence: "), ({"nodes": "so"}, "nodes: ")]
 )
 def test_a_value_out_of_range_is_named(query: dict[str, Any], sentence: str) -> None:
-    status, said = refusal(send(client(), ("a.png", RED), **query))
+    status, message = error(send(client(), ("a.png", RED), **query))
     assert status == 422
-    assert said.startswith(sentence)
+    assert message.startswith(sentence)
 
 
-def test_no_image_at_all_is_a_sentence() -> None:
-    assert refusal(client().post("/api/predict")) == (422, "images: Field required")
-    assert refusal(client().post("/api/predict", data={"images": "text"}))[0] == 422
-    assert refusal(client().get("/api/nothing")) == (404, "Not Found")
+def test_a_request_without_images_is_refused() -> None:
+    assert error(client().post("/api/predict")) == (422, "images: Field required")
+    assert error(client().post("/api/predict", data={"images": "text"}))[0] == 422
+    assert error(client().get("/api/nothing")) == (404, "Not Found")
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_bytes_are_counted_whatever_was_declared(declared: bool) -> None:
+def test_the_body_is_limited_whatever_length_is_declared(declared: bool) -> None:
     body = (
         b'--x\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n' + b"0" * 5000 + b"\r\n--x--\r\n"
     )
     headers = {"content-type": "multipart/form-data; boundary=x"}
     for most, status in ((4096, 413), (8192, 415)):
         content = body if declared else iter([body[:2000], body[2000:4000], body[4000:]])
-        found, said = refusal(client(most_bytes=most).post("/api/predict", content=content, headers=headers))
-        assert found == status
-        assert said.startswith("a request may bring 0.00390625 MB" if status == 413 else "a is none of")
+        code, message = error(client(max_bytes=most).post("/api/predict", content=content, headers=headers))
+        assert code == status
+        assert message.startswith("a request is limited to 0.00390625 MB" if status == 413 else "a is none of")
 
 
 def test_too_many_images_are_refused() -> None:
-    assert refusal(send(client(), *[("a.png", RED)] * (MOST_IMAGES + 1)))[0] == 413
-    assert send(client(), *[("a.png", RED)] * MOST_IMAGES).status_code == 200
+    assert error(send(client(), *[("a.png", RED)] * (MAX_IMAGES + 1)))[0] == 413
+    assert send(client(), *[("a.png", RED)] * MAX_IMAGES).status_code == 200
 
 
-def test_twenty_at_once_are_answered_one_by_one() -> None:
+def test_parallel_requests_are_predicted_one_at_a_time() -> None:
     inside, most = [0], [0]
     counting = threading.Lock()
 
@@ -161,36 +160,37 @@ def test_twenty_at_once_are_answered_one_by_one() -> None:
         return by_redness(pixels)
 
     with client(Classifier(PETS, (3, 4, 4), "path", watched)) as served, ThreadPoolExecutor(20) as pool:
-        told = list(pool.map(lambda i: send(served, (f"{i}.png", (RED, BLUE)[i % 2])).json(), range(20)))
-    answers = [(told["predictions"][0]["image"], told["predictions"][0]["levels"]["fine"]["answer"]) for told in told]
+        responses = list(pool.map(lambda i: send(served, (f"{i}.png", (RED, BLUE)[i % 2])).json(), range(20)))
+    predictions = [response["predictions"][0] for response in responses]
+    answers = [(prediction["image"], prediction["levels"]["fine"]["answer"]) for prediction in predictions]
     assert answers == [(f"{i}.png", ("cat", "carp")[i % 2]) for i in range(20)]
     assert most == [1]
 
 
-def test_a_network_that_fails_is_a_sentence() -> None:
+def test_a_failing_network_is_a_server_error() -> None:
     def failing(pixels: Array) -> list[Array]:
         raise RuntimeError("out of memory")
 
-    told = refusal(send(client(Classifier(PETS, (3, 4, 4), "path", failing)), ("a.png", RED)))
-    assert told == (500, "the network failed (RuntimeError: out of memory)")
+    result = error(send(client(Classifier(PETS, (3, 4, 4), "path", failing)), ("a.png", RED)))
+    assert result == (500, "the network failed (RuntimeError: out of memory)")
 
 
 def test_the_model_and_its_tree_are_described() -> None:
     served = client(accuracy={"fine": 0.7, "kind": 0.9})
     about = served.get("/api/model").json()
     assert (about["name"], about["classes"], about["accuracy"]["fine"]) == ("pets", [3, 2], 0.7)
-    assert about["limits"]["images"] == MOST_IMAGES
+    assert about["limits"]["images"] == MAX_IMAGES
     assert served.get("/api/tree").json() == PETS.to_json()
 
 
-def test_samples_are_given() -> None:
+def test_samples_are_listed_and_served() -> None:
     served = client(samples=[Sample("cat", RED, drawn=True)])
     assert served.get("/api/samples").json() == [{"title": "cat", "href": "api/samples/0.png", "drawn": True}]
     assert served.get("/api/samples/0.png").content == RED
-    assert refusal(served.get("/api/samples/1.png")) == (404, "there is no sample 1; there are 1, counted from 0")
+    assert error(served.get("/api/samples/1.png")) == (404, "no sample 1; there are 1, numbered from 0")
 
 
-def test_a_run_offers_its_own_samples(run_folder: MakeRun) -> None:
+def test_the_samples_of_a_run_are_used(run_folder: MakeRun) -> None:
     folder = RunFolder(run_folder())
     tree = LabelTree.from_json(folder.read_json(folder.tree))
     samples = samples_of(tree, folder)
@@ -209,7 +209,7 @@ def test_drawn_samples_are_of_classes_in_the_tree() -> None:
     assert samples_of(PETS, None) == []
 
 
-def test_openapi_names_what_is_refused_and_how() -> None:
+def test_openapi_lists_the_errors() -> None:
     described = client().get("/openapi.json").json()
     predict = described["paths"]["/api/predict"]["post"]
     assert predict["responses"].keys() == {"200", "413", "415", "421", "422", "500"}
@@ -220,7 +220,7 @@ def test_openapi_names_what_is_refused_and_how() -> None:
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:8100", "localhost.", "127.0.0.1:8100", "[::1]:8100", "10.1.2.3", "pets.example:80"]
 )
-def test_it_answers_to_its_own_names(host: str) -> None:
+def test_allowed_hosts_are_served(host: str) -> None:
     for path in ("/", "/api/model", "/openapi.json"):
         assert client(names=["Pets.example"]).get(path, headers={"host": host}).status_code == 200
 
@@ -237,24 +237,24 @@ def test_it_answers_to_its_own_names(host: str) -> None:
         "",
     ],
 )
-def test_a_stranger_s_name_that_points_here_is_refused(host: str) -> None:
+def test_other_hosts_are_refused(host: str) -> None:
     served = client(names=["pets.example"])
     for response in (served.get("/", headers={"host": host}), served.get("/api/tree", headers={"host": host})):
-        assert refusal(response)[0] == 421
-        assert repr(host) in refusal(response)[1]
+        assert error(response)[0] == 421
+        assert repr(host) in error(response)[1]
         assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
     sent = served.post("/api/predict", files=[("images", ("a.png", RED))], headers={"host": host})
-    assert refusal(sent)[0] == 421
+    assert error(sent)[0] == 421
 
 
-def test_what_a_server_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_names_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "box")
     assert names_of("127.0.0.1") == {"127.0.0.1"}
     assert names_of("0.0.0.0") == {"0.0.0.0", "box", "box.local"}
     assert names_of("pets.example") == {"pets.example", "box", "box.local"}
 
 
-def test_pages_fetch_nothing_from_elsewhere() -> None:
+def test_pages_load_nothing_from_other_hosts() -> None:
     served = client()
     for path in ("/", "/docs", *(f"/page/{file.name}" for file in PAGE.iterdir())):
         response = served.get(path)
@@ -265,41 +265,41 @@ def test_pages_fetch_nothing_from_elsewhere() -> None:
 
 
 def run_cli(
-    words: Sequence[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: Sequence[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Any, str]:
-    monkeypatch.setattr("sys.argv", ["treehead", *words])
+    monkeypatch.setattr("sys.argv", ["treehead", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return ended.value.code, capsys.readouterr().err
 
 
-def test_what_cannot_be_served_is_a_sentence(
+def test_a_server_that_cannot_start_prints_one_sentence(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = run_cli(["serve", "--port", str(port)], capsys, monkeypatch)
-        assert told == (2, f"treehead: port {port} of 127.0.0.1 is taken; --port 0 takes a free one\n")
-    told = run_cli(["serve", "--port", "0", "--host", "256.0.0.1"], capsys, monkeypatch)
-    assert told[0] == 2
-    assert told[1].startswith("treehead: cannot listen on 256.0.0.1, port 0: ")
-    told = run_cli(["serve", str(tmp_path / "no"), "--port", "0"], capsys, monkeypatch)
-    assert told == (2, f"treehead: there is no run folder at {tmp_path / 'no'}\n")
-    monkeypatch.setattr(server, "find_spec", lambda name: None if name == "uvicorn" else True)
+        result = run_cli(["serve", "--port", str(port)], capsys, monkeypatch)
+        assert result == (2, f"treehead: port {port} of 127.0.0.1 is in use; --port 0 chooses a free one\n")
+    result = run_cli(["serve", "--port", "0", "--host", "256.0.0.1"], capsys, monkeypatch)
+    assert result[0] == 2
+    assert result[1].startswith("treehead: cannot listen on 256.0.0.1, port 0: ")
+    result = run_cli(["serve", str(tmp_path / "no"), "--port", "0"], capsys, monkeypatch)
+    assert result == (2, f"treehead: there is no run folder at {tmp_path / 'no'}\n")
+    monkeypatch.setattr("treehead.extras.find_spec", lambda name: None if name == "uvicorn" else True)
     assert run_cli(["serve"], capsys, monkeypatch) == (
         2,
-        "treehead: serving needs uvicorn: pip install 'treehead[serve]'\n",
+        "treehead: treehead serve needs uvicorn: pip install 'treehead[serve]'\n",
     )
 
 
 @pytest.mark.slow
-def test_it_says_its_address_and_stops_on_ctrl_c() -> None:
+def test_the_address_is_printed_and_ctrl_c_stops_the_server() -> None:
     command = [sys.executable, "-m", "treehead", "serve", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    said = re.match(r"cifar100 answers at http://127\.0\.0\.1:(\d+) ", process.stdout.readline())
-    assert said is not None
-    socket.create_connection(("127.0.0.1", int(said[1]))).close()
+    line = re.match(r"serving cifar100 at http://127\.0\.0\.1:(\d+) ", process.stdout.readline())
+    assert line is not None
+    socket.create_connection(("127.0.0.1", int(line[1]))).close()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "\nstopped\n")

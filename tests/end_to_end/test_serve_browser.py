@@ -1,4 +1,4 @@
-"""The served page in a real browser, with the model of the package: drop, answer, refusal, twenty at once."""
+"""The served page in Chromium, with the model of the package: drop, answer, errors, many images at once."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ DROP = """(files) => {
   for (const kind of ["dragenter", "dragover", "drop"])
     target.dispatchEvent(new DragEvent(kind, { dataTransfer: brought, bubbles: true, cancelable: true }));
 }"""
-"""Drops files as a browser does: on what lies below the pointer, with their bytes."""
+"""Drops files with their content, as a browser does."""
 
 
 @pytest.fixture(scope="module")
@@ -44,29 +44,29 @@ def address() -> Iterator[str]:
     command = [sys.executable, "-m", "treehead", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdout is not None
-        said = re.search(r"http://\S+:\d+", process.stdout.readline())
-        assert said is not None
-        yield said[0]
+        line = re.search(r"http://\S+:\d+", process.stdout.readline())
+        assert line is not None
+        yield line[0]
         process.send_signal(signal.SIGINT)
 
 
 @pytest.fixture
 def opened(browser: Browser, address: str) -> Iterator[Open]:
-    """Opens a page; at the end of the test nothing may have been complained of, or fetched from elsewhere."""
-    complaints: list[str] = []
+    """Opens a page; afterwards there must be no console message, no error and no request to another host."""
+    problems: list[str] = []
     contexts = []
 
-    def open_page(path: str = "/", width: int = 1280, *, refused: int = 0, **choices: Any) -> Page:
+    def open_page(path: str = "/", width: int = 1280, *, failing: int = 0, **choices: Any) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **choices)
         contexts.append(context)
         page = context.new_page()
 
         def note(text: str) -> None:
-            if not (refused and f"responded with a status of {refused}" in text):  # Chromium says so of any refusal
-                complaints.append(text)
+            if not (failing and f"responded with a status of {failing}" in text):  # Chromium logs every error response
+                problems.append(text)
 
         page.on("console", lambda message: note(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: note(request.url) if not own(request.url) else None)
         page.goto(address + path)
         page.locator("body[data-ready]").wait_for()
@@ -78,7 +78,7 @@ def opened(browser: Browser, address: str) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert problems == []
 
 
 def drop(page: Page, *files: tuple[str, str, bytes]) -> None:
@@ -91,23 +91,23 @@ def drawn(name: str, kind: str = "PNG") -> bytes:
     return held.getvalue()
 
 
-def test_a_dropped_image_is_placed_and_its_path_lit(opened: Open) -> None:
+def test_a_dropped_image_is_classified_and_its_path_highlighted(opened: Open) -> None:
     page = opened()
     expect(page.locator(".segment.lit")).to_have_count(0)
     drop(page, ("my orange.jpg", "image/jpeg", drawn("orange", "JPEG")))
     expect(page.locator("#answer h2")).to_have_text("orange")
-    expect(page.locator(".segment.lit.sure")).to_have_count(3)
-    expect(page.locator(".ribbon.lit .name")).to_have_text(["plants", "fruit and vegetables", "orange"])
+    expect(page.locator(".segment.lit.confident")).to_have_count(3)
+    expect(page.locator(".ribbon.lit .name")).to_have_text(["orange", "fruit and vegetables", "plants"])
     expect(page.locator(".ribbon.second .name")).to_have_count(3)
     expect(page.locator("#outline .row.lit .name")).to_have_text(["plants", "fruit and vegetables", "orange"])
     expect(page.locator("#wheel image")).to_have_attribute("href", re.compile("^blob:"))
-    expect(page.locator("#wheel")).to_have_attribute("aria-label", re.compile("The path plants .* orange .* is lit"))
+    expect(page.locator("#wheel")).to_have_attribute("aria-label", re.compile("Best path: orange .* plants "))
 
 
-def test_asked_to_be_surer_it_backs_off_to_a_wider_level(opened: Open) -> None:
+def test_a_higher_threshold_backs_off_to_a_higher_level(opened: Open) -> None:
     page = opened()
     page.get_by_role("button", name="Sample: apple").click()
-    slider = page.get_by_label("Answer only where at least")
+    slider = page.get_by_label("Confidence threshold")
     expect(slider).to_be_visible()
     shares = page.locator("#outline .row.lit .number").all_inner_texts()
     expect(page.locator("#answer p")).to_contain_text("The sample shows: apple.")
@@ -115,38 +115,38 @@ def test_asked_to_be_surer_it_backs_off_to_a_wider_level(opened: Open) -> None:
     assert min(group, superclass) > fine + 2
     slider.fill(str(int(fine) - 2))
     expect(page.locator("#answer h2")).to_have_text("apple")
-    expect(page.locator(".segment.lit.sure")).to_have_count(3)
+    expect(page.locator(".segment.lit.confident")).to_have_count(3)
     slider.fill(str(int(fine) + 2))
     expect(page.locator("#answer h2")).to_have_text("fruit and vegetables")
-    expect(page.locator(".segment.lit.sure")).to_have_count(2)
+    expect(page.locator(".segment.lit.confident")).to_have_count(2)
     slider.fill("99")
-    expect(page.locator("#answer h2")).to_have_text("Not sure enough")
-    expect(page.locator(".segment.lit.sure")).to_have_count(0)
+    expect(page.locator("#answer h2")).to_have_text("No confident answer")
+    expect(page.locator(".segment.lit.confident")).to_have_count(0)
     expect(page.locator(".segment.lit")).to_have_count(3)
 
 
-def test_what_is_known_of_it_narrows_the_tree(opened: Open) -> None:
+def test_the_answer_can_be_restricted_to_a_subtree(opened: Open) -> None:
     page = opened()
     page.get_by_role("button", name="Sample: orange").click()
     expect(page.locator("#answer h2")).to_have_text("orange")
-    page.get_by_label("It is known to be a kind of").select_option("superclass:flowers")
-    expect(page.locator(".ribbon.lit .name")).to_have_text(["plants", "flowers", re.compile(".+")])
+    page.get_by_label("Restrict to").select_option("superclass:flowers")
+    expect(page.locator(".ribbon.lit .name")).to_have_text([re.compile(".+"), "flowers", "plants"])
 
 
-def test_a_part_of_the_wheel_is_read_and_chosen(opened: Open) -> None:
+def test_a_segment_shows_its_probability_and_can_be_selected(opened: Open) -> None:
     page = opened()
     page.get_by_role("button", name="Sample: orange").click()
     leaf = page.locator(".segment.lit").first
     leaf.dispatch_event("pointermove")
-    expect(page.locator("#read")).to_have_text(re.compile(r"^orange \(fine\): [\d.]+ %$"))
+    expect(page.locator("#hint")).to_have_text(re.compile(r"^orange \(fine\): [\d.]+ %$"))
     page.locator(".segment.second").first.dispatch_event("click")
-    expect(page.get_by_label("It is known to be a kind of")).to_have_value(re.compile("^fine:(?!orange)"))
+    expect(page.get_by_label("Restrict to")).to_have_value(re.compile("^fine:(?!orange)"))
     expect(page.locator("#answer h2")).not_to_have_text("orange")
-    expect(page.locator(".ribbon.lit .number").last).to_have_text("100.0 %")
+    expect(page.locator(".ribbon.lit .number").first).to_have_text("100.0 %")
     expect(page.locator(".ribbon.second")).to_have_count(0)
 
 
-def test_it_is_worked_by_keyboard(opened: Open) -> None:
+def test_the_page_works_by_keyboard(opened: Open) -> None:
     page = opened()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
@@ -161,7 +161,7 @@ def test_it_is_worked_by_keyboard(opened: Open) -> None:
     expect(page.locator("#outline .row").nth(count)).to_be_attached()
 
 
-def test_a_pasted_image_is_placed(opened: Open) -> None:
+def test_a_pasted_image_is_classified(opened: Open) -> None:
     page = opened()
     content = base64.b64encode(drawn("skyscraper")).decode()
     page.evaluate(
@@ -175,35 +175,35 @@ def test_a_pasted_image_is_placed(opened: Open) -> None:
     expect(page.locator("#answer h2")).to_have_text("skyscraper")
 
 
-def test_a_file_that_is_no_image_is_named(opened: Open, tmp_path: Path) -> None:
-    page = opened(refused=415)
+def test_a_file_that_is_not_an_image_is_named(opened: Open, tmp_path: Path) -> None:
+    page = opened(failing=415)
     notes = tmp_path / "<b>notes.png"
     notes.write_text("nothing")
     page.locator("#file").set_input_files(notes)
-    expect(page.locator("#answer h2")).to_have_text("This cannot be placed")
+    expect(page.locator("#answer h2")).to_have_text("Cannot classify this file")
     expect(page.locator("#answer p")).to_contain_text("<b>notes.png is none of JPEG, PNG")
     expect(page.locator(".segment.lit")).to_have_count(0)
     page.get_by_role("button", name="Sample: orange").click()
     expect(page.locator("#answer h2")).to_have_text("orange")
 
 
-def test_too_many_pixels_are_refused_with_413(opened: Open) -> None:
-    page = opened(refused=413)
+def test_too_many_pixels_are_failing_with_413(opened: Open) -> None:
+    page = opened(failing=413)
     held = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(held, "PNG")
-    with page.expect_response("**/api/predict*") as told:
+    with page.expect_response("**/api/predict*") as response:
         drop(page, ("vast.png", "image/png", held.getvalue()))
-    assert told.value.status == 413
+    assert response.value.status == 413
     expect(page.locator("#answer p")).to_contain_text("vast.png has too many pixels")
 
 
-def test_a_file_too_large_is_refused_with_413(opened: Open, tmp_path: Path) -> None:
-    page = opened(refused=413)
+def test_a_file_too_large_is_failing_with_413(opened: Open, tmp_path: Path) -> None:
+    page = opened(failing=413)
     large = tmp_path / "large.png"
     large.write_bytes(bytes(40 * 2**20))
     page.locator("#file").set_input_files(large)
-    expect(page.locator("#answer p")).to_have_text("large.png has 40.0 MB; at most 32 are read")
-    status, told = page.evaluate(  # what a program gets that does not look first
+    expect(page.locator("#answer p")).to_have_text("large.png has 40.0 MB; the limit is 32 MB")
+    status, body = page.evaluate(  # the response to a program that does not check the limit first
         """async () => {
           const form = new FormData();
           form.append("images", new Blob([new Uint8Array(40 * 2 ** 20)]), "large.png");
@@ -211,26 +211,26 @@ def test_a_file_too_large_is_refused_with_413(opened: Open, tmp_path: Path) -> N
           return [response.status, await response.json()];
         }"""
     )
-    assert (status, told) == (413, {"detail": "a request may bring 32 MB; send smaller images, or fewer"})
+    assert (status, body) == (413, {"detail": "a request is limited to 32 MB; send smaller or fewer images"})
 
 
-def test_twenty_at_once_are_all_placed(opened: Open) -> None:
+def test_twenty_images_at_once_are_all_classified(opened: Open) -> None:
     page = opened()
     names = [*DRAWINGS, *DRAWINGS][:20]
     drop(page, *((f"{i}-{name}.png", "image/png", drawn(name)) for i, name in enumerate(names)))
-    expect(page.locator("#given li")).to_have_count(20)
-    expect(page.locator("#given-title")).to_have_text("20 given", timeout=30_000)
-    expect(page.locator("#given .waiting, #given .refused")).to_have_count(0)
+    expect(page.locator("#images li")).to_have_count(20)
+    expect(page.locator("#images-title")).to_have_text("20 images", timeout=30_000)
+    expect(page.locator("#images .waiting, #images .failed")).to_have_count(0)
     page.get_by_role("button", name="orange", exact=True).first.click()
     expect(page.locator("#answer h2")).to_have_text("orange")
     page.get_by_role("button", name="Clear").click()
-    expect(page.locator("#given li")).to_have_count(0)
+    expect(page.locator("#images li")).to_have_count(0)
     expect(page.locator(".segment.lit")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_page_is_no_wider_than_its_window(opened: Open, width: int, scheme: str) -> None:
+def test_the_page_fits_its_window(opened: Open, width: int, scheme: str) -> None:
     page = opened(width=width, color_scheme=scheme)
     page.get_by_role("button", name="Sample: rocket").click()
     expect(page.locator(".segment.lit")).to_have_count(3)
@@ -240,10 +240,10 @@ def test_page_is_no_wider_than_its_window(opened: Open, width: int, scheme: str)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_endpoint_is_described_without_a_network(opened: Open, width: int) -> None:
+def test_the_endpoint_is_documented(opened: Open, width: int) -> None:
     page = opened("/docs", width)
     expect(page.get_by_role("heading", name="POST /api/predict")).to_be_visible()
-    expect(page.locator("#operations tr", has_text="confidence")).to_contain_text("from 0 to 1; 0.8 if not given")
-    page.locator("#operations").get_by_role("link", name="Answers").click()
-    expect(page.locator("#Answers")).to_be_in_viewport()
+    expect(page.locator("#operations tr", has_text="confidence")).to_contain_text("(minimum 0, maximum 1, default 0.8)")
+    page.locator("#operations").get_by_role("link", name="Predictions").click()
+    expect(page.locator("#Predictions")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

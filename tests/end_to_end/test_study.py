@@ -205,7 +205,7 @@ def test_a_real_study_can_be_stopped_and_continued(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=90)
     assert process.returncode == 130
-    assert "go on with: treehead study studies/shapes" in errors
+    assert "continue with: treehead study studies/shapes" in errors
     assert "Traceback" not in errors
     done = len(RunFolder(history.parent).read_history())
     listed = command("study", "studies/shapes", "--list", folder=tmp_path).stdout

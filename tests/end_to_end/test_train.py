@@ -1,4 +1,4 @@
-"""The user: train, stop, resume, evaluate, report and predict on the embedded shapes, from the command line."""
+"""Train, stop, resume, evaluate, report and predict on the shapes data set, mostly by the command line."""
 
 import json
 import os
@@ -24,9 +24,9 @@ QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{
 QUICK_CHANGES = {"train.epochs": 3, "train.batch_size": 256, "network.stages": [{"width": 8}, {"width": 12}]}
 
 
-def command(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "treehead", *words],
+        [sys.executable, "-m", "treehead", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -43,13 +43,13 @@ class Silent:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, made by the command line from another folder than the checkout."""
+    """A finished run, trained by the command in a temporary folder."""
     folder = tmp_path_factory.mktemp("work")
-    said = command("train", "shapes", *QUICK, folder=folder)
-    assert said.returncode == 0, said.stderr
-    assert "report: runs/shapes/report.html" in said.stdout
-    assert "epoch 2/2" in said.stdout
-    assert "accuracy" in said.stdout
+    result = command("train", "shapes", *QUICK, folder=folder)
+    assert result.returncode == 0, result.stderr
+    assert "report: runs/shapes/report.html" in result.stdout
+    assert "epoch 2/2" in result.stdout
+    assert "accuracy" in result.stdout
     return folder / "runs" / "shapes"
 
 
@@ -83,26 +83,26 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
     assert environment["peak_memory_bytes"] > 1e8
 
 
-def test_the_last_epoch_is_what_evaluate_measures(trained: Path) -> None:
+def test_metrics_are_those_of_the_last_epoch(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     history = RunFolder(trained).read_history()
     assert history[-1]["validation"]["accuracy"] == pytest.approx(metrics["accuracy"])
 
 
-def test_without_validation_images_of_its_own_nothing_is_calibrated(trained: Path) -> None:
+def test_a_run_without_separate_validation_images_is_not_calibrated(trained: Path) -> None:
     metrics = json.loads((trained / "metrics.json").read_text())
     calibration = json.loads((trained / "calibration.json").read_text())
-    assert calibration["reason"] == "no validation images of its own"
+    assert calibration["reason"] == "no separate validation images"
     assert set(calibration["temperature"].values()) == {1.0}
     assert metrics["calibration"]["before"] == metrics["calibration"]["after"]
     assert metrics["back_off"]["risk"][0] == pytest.approx(1 - metrics["accuracy"]["fine"])
     assert metrics["risk_coverage"]["risk"]["group"][-1] == pytest.approx(1 - metrics["accuracy"]["group"])
 
 
-def test_evaluate_again_with_another_decode(trained: Path) -> None:
+def test_evaluate_with_another_decoder(trained: Path) -> None:
     before = json.loads((trained / "metrics.json").read_text())
-    said = command("evaluate", str(trained), "decode=path", folder=trained.parent)
-    assert said.returncode == 0, said.stderr
+    result = command("evaluate", str(trained), "decode=path", folder=trained.parent)
+    assert result.returncode == 0, result.stderr
     after = json.loads((trained / "metrics.json").read_text())
     assert after["decode"] == "path"
     assert after["tree_inconsistency"] == 0
@@ -113,28 +113,28 @@ def test_evaluate_again_with_another_decode(trained: Path) -> None:
     assert json.loads((trained / "metrics.json").read_text()) == before
 
 
-def test_predict_takes_any_picture(trained: Path) -> None:
+def test_predict_reads_an_image_of_any_size(trained: Path) -> None:
     picture = trained.parent / "täst picture '1'.jpg"
     Image.fromarray(np.random.default_rng(0).integers(256, size=(90, 200, 3), dtype=np.uint8)).save(picture)
-    said = command("predict", str(trained), str(picture), folder=trained.parent)
-    assert said.returncode == 0, said.stderr
-    assert [line.split()[0] for line in said.stdout.splitlines()[1:]] == ["fine", "superclass", "group"]
+    result = command("predict", str(trained), str(picture), folder=trained.parent)
+    assert result.returncode == 0, result.stderr
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["fine", "superclass", "group"]
     answer = json.loads(command("predict", "--json", str(trained), str(picture), folder=trained.parent).stdout)
     assert answer["image"] == str(picture)
     assert 0 < answer["levels"]["fine"]["probability"] <= 1
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("nothing.png", "there is no image at nothing.png"), ("broken.png", "broken.png is not an image")],
 )
-def test_what_is_no_picture_is_refused(trained: Path, tmp_path: Path, name: str, said: str) -> None:
+def test_predict_refuses_other_files(trained: Path, tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "broken.png").write_bytes(b"not a picture")
     result = command("predict", str(trained), name, folder=tmp_path)
-    assert (result.returncode, said in result.stderr) == (2, True), result.stderr
+    assert (result.returncode, message in result.stderr) == (2, True), result.stderr
 
 
-def test_load_predicts_what_the_run_recorded(trained: Path) -> None:
+def test_load_gives_the_recorded_predictions(trained: Path) -> None:
     classifier = treehead.load(trained)
     test = shapes().test
     prediction = classifier.predict(test.pixels[:50])
@@ -144,19 +144,19 @@ def test_load_predicts_what_the_run_recorded(trained: Path) -> None:
     assert len(prediction.names()[0]) == 3
 
 
-def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path) -> None:
-    """Bit-identical weights, stopped in the midst of an epoch, sharpness-aware from there on."""
+def test_a_resumed_run_equals_an_uninterrupted_run(tmp_path: Path) -> None:
+    """Bit-identical weights after an interruption within an epoch, with SAM from that epoch on."""
     config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"sharpness.radius": 0.02, "sharpness.begin": 0.4})
     data = shapes(train_per_leaf=60, test_per_leaf=10)
 
-    class Impatient(Silent):
+    class Interrupting(Silent):
         def progressed(self, progress: object) -> None:
             if getattr(progress, "epoch", 0) == 2:
                 raise KeyboardInterrupt
 
     whole = runner.start(config, tmp_path / "whole", load=lambda _: data, watcher=Silent())
     with pytest.raises(KeyboardInterrupt):
-        runner.start(config, tmp_path / "parts", load=lambda _: data, watcher=Impatient())
+        runner.start(config, tmp_path / "parts", load=lambda _: data, watcher=Interrupting())
     assert not (tmp_path / "parts" / "weights.safetensors").exists()
     parts = runner.resume(tmp_path / "parts", load=lambda _: data, watcher=Silent())
     ours, theirs = (load_weights(run.root / "weights.safetensors") for run in (whole, parts))
@@ -167,9 +167,11 @@ def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "treehead", "train", "shapes", "train.epochs=500", *QUICK[1:], "--out", "run"]
-    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_ctrl_c_prints_the_resume_command(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "treehead", "train", "shapes", "train.epochs=500", *QUICK[1:], "--out", "run"]
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         history = tmp_path / "run" / "history.jsonl"
         deadline = time.monotonic() + 120
         while not history.exists() and time.monotonic() < deadline:
@@ -177,11 +179,11 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "go on with: treehead resume run" in errors
+    assert "resume with: treehead resume run" in errors
     assert "Traceback" not in errors
 
 
-def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+def test_a_diverging_loss_stops_the_run(tmp_path: Path) -> None:
     data = shapes(train_per_leaf=60, test_per_leaf=10)
     config = treehead.changed(
         recipe("shapes"),
@@ -192,7 +194,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["train", "cifar10"], 2, "no recipe 'cifar10'; did you mean cifar100 or cifar100-fast?"),
         (["train", "shapes", "train.epoch=3"], 2, "did you mean train.epochs?"),
@@ -205,19 +207,19 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
         (["resume", "nowhere"], 2, "there is no run folder at nowhere"),
         (["report", "."], 2, "is not a run folder"),
         (["evaluate", "nowhere"], 2, "there is no run folder at nowhere"),
-        (["predict", "cifar100"], 2, "no image is named"),
-        (["predict", "."], 2, "not one image could be read; broken.png is not an image"),
+        (["predict", "cifar100"], 2, "no image given"),
+        (["predict", "."], 2, "none of the images could be read; broken.png is not an image"),
         (["data", "get", "imagenet"], 2, "fetches cifar100, not 'imagenet'"),
         (["sing"], 2, "No such command 'sing'"),
         (["train", "--speed"], 2, "No such option"),
     ],
 )
-def test_mistakes_are_one_sentence(words: list[str], code: int, said: str, tmp_path: Path) -> None:
+def test_mistakes_are_one_sentence(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"not a picture")
-    result = command(*words, folder=tmp_path, TREEHEAD_DATA="")
-    assert (result.returncode, said in result.stderr) == (code, True), result.stderr
+    result = command(*arguments, folder=tmp_path, TREEHEAD_DATA="")
+    assert (result.returncode, message in result.stderr) == (code, True), result.stderr
     assert "Traceback" not in result.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.png"], "nothing half-written"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.png"], "no partial files"
 
 
 def test_a_run_of_another_version_is_refused(trained: Path, tmp_path: Path) -> None:
@@ -228,7 +230,7 @@ def test_a_run_of_another_version_is_refused(trained: Path, tmp_path: Path) -> N
     assert "has run format 99" in result.stderr
 
 
-def test_a_report_for_publication_shows_no_image(trained: Path) -> None:
+def test_a_report_without_images(trained: Path) -> None:
     page = trained / "report.html"
     assert command("report", str(trained), "--no-images", folder=trained.parent).returncode == 0
     without = page.read_text().count("data:image/png")
@@ -242,10 +244,10 @@ def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
     assert "holds a run already" in result.stderr
 
 
-@pytest.mark.parametrize("words", [("train", "shapes"), ("study", "shapes")])
-def test_a_file_in_the_folders_place_is_named(words: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [("train", "shapes"), ("study", "shapes")])
+def test_a_file_in_place_of_the_folder_is_named(arguments: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
-    result = command(*words, *QUICK, "--out", "taken/run", folder=tmp_path)
+    result = command(*arguments, *QUICK, "--out", "taken/run", folder=tmp_path)
     assert result.returncode == 2
     assert "treehead: no folder can be made at taken/run" in result.stderr
     assert "(Not a directory); name another with --out" in result.stderr
@@ -266,7 +268,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_tensorboard_events_where_asked_for(tmp_path: Path) -> None:
+def test_tensorboard_events_are_written(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     data = shapes(train_per_leaf=20, test_per_leaf=5)
     config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"train.epochs": 1, "output.tensorboard": True})
@@ -274,7 +276,7 @@ def test_tensorboard_events_where_asked_for(tmp_path: Path) -> None:
     assert list((tmp_path / "run" / "events").iterdir())
 
 
-def test_summary_config_and_show_answer(tmp_path: Path) -> None:
+def test_summary_config_and_data_show(tmp_path: Path) -> None:
     assert "96,247,808" in command("summary", folder=tmp_path).stdout
     assert "optimizer.learning_rate" in command("config", "shapes", folder=tmp_path).stdout
     assert command("data", "show", "shapes", "--out", "sheet.png", folder=tmp_path).returncode == 0

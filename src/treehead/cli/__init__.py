@@ -1,3 +1,3 @@
-"""The `treehead` command: words in, sentences and exit codes out. It computes nothing itself."""
+"""The `treehead` command: arguments in, messages and exit codes out. It computes nothing itself."""
 
 from treehead.cli.main import main as main

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from treehead.cli.words import Words, config_of, loader
+from treehead.cli.arguments import ConfigArguments, config_of, loader
 from treehead.types import UserError
 
 
@@ -59,7 +59,7 @@ def _check_own(root: Path, words: list[str]) -> None:
 
 
 def show(
-    words: Words = None,
+    words: ConfigArguments = None,
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
     columns: Annotated[int, typer.Option(min=1, max=40, help="Images per row.")] = 10,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The commands in the order in which help lists them, and the edge at which errors become sentences."""
+"""The commands, in the order in which --help lists them, and the conversion of errors to messages and exit codes."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import warnings
 
 import typer
 
-from treehead.cli import data, looking, training, using
+from treehead.cli import data, inference, inspect, training
 from treehead.types import RunError, UserError
 
 USER_ERROR, RUN_ERROR = 2, 1
@@ -16,12 +16,12 @@ COMMANDS = (
     training.resume,
     training.evaluate,
     training.study,
-    using.report,
-    using.predict,
-    using.export,
-    using.serve,
-    looking.summary,
-    looking.config,
+    training.report,
+    inference.predict,
+    inference.export,
+    inference.serve,
+    inspect.summary,
+    inspect.config,
 )
 DATA_COMMANDS = (data.get, data.check, data.show)
 
@@ -32,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Fetch CIFAR-100, verify it, draw a sheet of samples.", no_args_is_help=True)
+data_app = typer.Typer(help="Download CIFAR-100, check data sets, draw sample sheets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 for command in COMMANDS:
     app.command()(command)
@@ -41,8 +41,8 @@ for command in DATA_COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; a mistake is one sentence on stderr and an exit code, never a traceback."""
-    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")  # it is refused, with a sentence
+    """Run the command line. An error is one sentence on stderr and an exit code, never a traceback."""
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")  # such images are refused by a UserError
     try:
         app()
     except UserError as error:
@@ -50,14 +50,14 @@ def main() -> None:
     except RunError as error:
         _fail(str(error), RUN_ERROR)
     except OSError as error:
-        full = "; free some space and run the same command again" if error.errno == errno.ENOSPC else ""
-        where = f" ({error.filename})" if error.filename else ""
-        _fail(f"{error.strerror or error}{where}{full}", RUN_ERROR)
+        hint = "; free some space and run the same command again" if error.errno == errno.ENOSPC else ""
+        file = f" ({error.filename})" if error.filename else ""
+        _fail(f"{error.strerror or error}{file}{hint}", RUN_ERROR)
     except Exception as error:
         if os.environ.get("TREEHEAD_TRACEBACK"):
             raise
         _fail(
-            f"this is a mistake of treehead's ({type(error).__name__}: {error}); please report it with what "
+            f"internal error ({type(error).__name__}: {error}); please report it, with the traceback that "
             "TREEHEAD_TRACEBACK=1 prints",
             RUN_ERROR,
         )

@@ -1,4 +1,4 @@
-"""Commands that train, and that measure what was trained."""
+"""Commands that train, and that evaluate and report on what was trained."""
 
 import sys
 from pathlib import Path
@@ -6,100 +6,140 @@ from typing import Annotated
 
 import typer
 
-from treehead.cli.words import INTERRUPTED, EngineWords, RunPath, Words, config_of, follow, loader, print_metrics
+from treehead.cli.arguments import (
+    INTERRUPTED,
+    ConfigArguments,
+    EngineOverrides,
+    RunPath,
+    config_of,
+    follow,
+    loader,
+    print_metrics,
+)
 from treehead.types import UserError
 
 
 def train(
-    words: Words = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME if not given.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Your images: a folder of folders, or a CSV or Parquet.")] = None,
+    arguments: ConfigArguments = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The run folder.  [default: runs/NAME of the config]")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Custom images: nested folders, or a CSV or Parquet file that lists them."),
+    ] = None,
 ) -> None:
-    """Train, evaluate, and write a run folder with its report."""
+    """Train a network and write a run folder with a report."""
     from treehead.run import runner
     from treehead.runfiles import free_folder
 
-    config = config_of(words, data)
+    config = config_of(arguments, data)
     root = out or free_folder(Path("runs"), config.name)
     follow(root, lambda load, watcher: runner.start(config, root, load=load, watcher=watcher))
 
 
-def resume(run: RunPath, words: EngineWords = None) -> None:
-    """Go on exactly where a run stopped."""
+def resume(run: RunPath, overrides: EngineOverrides = None) -> None:
+    """Continue an interrupted run from its last checkpoint."""
     from treehead.recipes import changes_of
     from treehead.run import runner
 
-    new = changes_of(words or [], only=("engine.",))
-    follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=new))
+    changes = changes_of(overrides or [], only=("engine.",))
+    follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=changes))
 
 
 def evaluate(
     run: RunPath,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[decode=KIND] [engine.KEY=VALUE ...]")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[decode=KIND] [engine.KEY=VALUE ...]", help="Overrides of the run's config."),
+    ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Compare with another run instead, image by image, as both were evaluated."),
+        typer.Option(metavar="RUN", help="Compare the stored predictions with another run's, image by image."),
     ] = None,
-    decoders: Annotated[bool, typer.Option("--decoders", help="Print a table of every decode, side by side.")] = False,
+    decoders: Annotated[bool, typer.Option("--decoders", help="Also print the metrics of every decoder.")] = False,
 ) -> None:
-    """Write every metric, on the test images, and print the main ones; or compare two runs."""
+    """Compute the metrics of a run, or compare two runs."""
     from treehead.recipes import changes_of
     from treehead.run import runner
     from treehead.run.text import decoder_lines
 
     if against and decoders:
-        raise UserError("--against compares two runs as they were evaluated; leave --decoders out")
+        raise UserError("--against compares stored predictions and --decoders computes new ones: use one of them")
     if against:
-        _compare(run, against, words)
+        _compare(run, against, overrides)
         return
-    changes = changes_of(words or [], only=("decode", "engine."))
+    changes = changes_of(overrides or [], only=("decode", "engine."))
     metrics = runner.evaluate(run, load=loader(), changes=changes).metrics
     print_metrics(metrics)
     if decoders:
         print("", *decoder_lines(metrics), sep="\n")
 
 
-def _compare(run: Path, against: Path, words: list[str] | None) -> None:
-    """Print what `run` does otherwise than `against`."""
+def _compare(run: Path, against: Path, overrides: list[str] | None) -> None:
+    """Print the differences between the predictions of `run` and those of `against`."""
     from treehead.run.comparison import compare
     from treehead.run.text import comparison_lines
 
-    if words:
-        raise UserError(f"--against compares runs as they were evaluated; first: treehead evaluate {run} {words[0]}")
+    if overrides:
+        raise UserError(f"--against compares stored predictions; first run treehead evaluate {run} {overrides[0]}")
     for line in comparison_lines(compare(against, run), str(against), str(run)):
         print(line)
 
 
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN|STUDY", help="A run folder or a study folder.")],
+    images: Annotated[bool, typer.Option(help="Include misclassified images of the data set.")] = True,
+) -> None:
+    """Write the HTML report and the figures of a run or a study."""
+    from treehead.report import write_report, write_study_report
+    from treehead.runfiles import StudyFolder
+
+    if StudyFolder(run).study.exists():
+        from treehead.study.summary import write_summary
+
+        write_summary(run)
+        print(write_study_report(run))
+        return
+    print(write_report(run, images=images))
+
+
 def study(
-    words: Annotated[
+    arguments: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[STUDY|FILE.toml|FOLDER] [key=value ...]",
-            help="reference, rates, shapes, one of your own, or the folder of one begun; then changes for all runs.",
+            help="A built-in study (reference, rates, shapes), a study file, or a study folder to continue; then "
+            "overrides for every run.  [default: reference]",
         ),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="AXIS=CHOICE[,CHOICE]", help="Run just these cells now; may be given again."),
+        typer.Option(metavar="AXIS=CHOICE[,CHOICE]", help="Run only the cells with these choices (repeatable)."),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Repeat every cell with so many seeds.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs side by side; they share the cores.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="The study's folder; studies/NAME if not given.")] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Show the runs and how far each is; run nothing.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds per cell.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of parallel runs; they share the cores.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The study folder.  [default: studies/NAME of the study]")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the runs and their state without running any.")] = False,
 ) -> None:
-    """Run a grid of configs, skip what is finished, resume what was stopped, and sum it up."""
+    """Train a grid of configs and summarise the results.
+
+    Finished runs are skipped, interrupted ones are resumed.
+    """
     from treehead.recipes import changes_of
     from treehead.report import write_study_report
     from treehead.study import command as study_command
 
-    words = list(words or [])
-    name = words.pop(0) if words and "=" not in words[0] else "reference"
-    plan, root, cells = study_command.planned(name, changes_of(words), only or [], seeds=seeds, out=out)
+    overrides = list(arguments or [])
+    name = overrides.pop(0) if overrides and "=" not in overrides[0] else "reference"
+    plan, root, cells = study_command.planned(name, changes_of(overrides), only or [], seeds=seeds, out=out)
     if listed:
         study_command.show_list(plan, root, cells)
         return
     try:
         study_command.run(plan, root, cells, jobs=jobs, draw=write_study_report)
     except KeyboardInterrupt:
-        print(f"\nstopped; go on with: treehead study {root}", file=sys.stderr)
+        print(f"\nstopped; continue with: treehead study {root}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

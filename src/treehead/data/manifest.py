@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from treehead.data.listing import PART_WORDS, Listed, Listing, Part
+from treehead.extras import require
 from treehead.hierarchy.sources import name_path
 from treehead.types import UserError
 
@@ -92,10 +93,9 @@ def _csv(file: Path) -> dict[str, list[str]]:
 
 
 def _parquet(file: Path) -> dict[str, list[str]]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise UserError("reading Parquet needs pyarrow: pip install 'treehead[parquet]'") from None
+    require("pyarrow")
+    from pyarrow import ArrowException, parquet
+
     try:
         table: dict[str, Sequence[object]] = parquet.read_table(file).to_pydict()
     except OSError as error:

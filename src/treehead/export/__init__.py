@@ -1,1 +1,1 @@
-"""A trained network as one file, for people and programs that have neither its run folder nor, with ONNX, treehead."""
+"""Export a trained network as one file, in ONNX or safetensors format."""

@@ -1,4 +1,4 @@
-"""NetSpec and weights -> one ONNX file that takes bytes and answers with probabilities and a path of the tree.
+"""NetSpec and weights -> an ONNX file: uint8 images in, probabilities and a path of the tree out.
 
 Axes: N images, C channels, H W image, L levels, K leaves, K_l classes of level l.
 """
@@ -26,13 +26,13 @@ from treehead.spec import (
 )
 from treehead.types import Array, Weights
 
-OPSET, IR_VERSION = 17, 8  # of 2022: what asks for no more is read by every runtime in use
-EPS = 1e-5  # batch norm's, as in training
+OPSET, IR_VERSION = 17, 8  # of 2022, supported by every runtime in use
+EPS = 1e-5  # of batch normalisation, as in training
 IMAGES, PATH = "images", "path"
 
 
 def probabilities_name(level: str) -> str:
-    """What the output of one level is called."""
+    """The name of the output of one level."""
     return f"probabilities_{level}"
 
 
@@ -44,45 +44,56 @@ def onnx_model(
     mean: Array,
     std: Array,
     temperatures: tuple[float, ...],
-    about: dict[str, str],
+    metadata: dict[str, str],
 ) -> bytes:
-    """The network as an ONNX file: nothing has to be done to an image before, nor to an answer after.
+    """A network as the content of an ONNX file, with preprocessing and decoding in its graph.
 
         images                (N, C, H, W) uint8, any N
         probabilities_<level> (N, K_l) float32: softmax(logits / temperature)
         path                  (N, L) int64: class ids, leaves first, of the leaf whose path scores highest
 
     Shapes: mean, std: (C,) of pixels scaled to [0, 1].
-    Conventions: float32 throughout; the path is that of the decode `path`, ties to the lower leaf id; `about` becomes
-        the file's metadata, beside `classes`, the names of every level.
+    Conventions: float32 throughout; the path is that of the decoder `path`, ties to the lower leaf id. `classes`, the
+        class names of every level, is added to the metadata.
     """
     graph = _Graph(weights)
-    channels, height, width = spec.input_shape
-    pixels = graph.add("Cast", IMAGES, name="input.float", to=TensorProto.FLOAT)
-    scale = graph.constant("input.scale", (1 / (255 * std)).astype(np.float32).reshape(-1, 1, 1))
-    shift = graph.constant("input.shift", (-mean / std).astype(np.float32).reshape(-1, 1, 1))
-    scaled = graph.add("Mul", pixels, scale, name="input.scaled")
-    features = graph.layers("trunk", spec.trunk, graph.add("Add", scaled, shift, name="input.standardised"))
+    features = graph.layers("trunk", spec.trunk, _standardised(graph, mean, std))
     probabilities = []
     for (level, head), temperature in zip(spec.heads, temperatures, strict=True):
         logits = graph.layer(f"heads.{level}", head, features)
         divisor = graph.constant(f"heads.{level}.temperature", np.array(temperature, np.float32))
-        cooled = graph.add("Div", logits, divisor, name=f"heads.{level}.calibrated")
-        probabilities.append(graph.add("Softmax", cooled, name=probabilities_name(level), axis=1))
+        calibrated = graph.add("Div", logits, divisor, name=f"heads.{level}.calibrated")
+        probabilities.append(graph.add("Softmax", calibrated, name=probabilities_name(level), axis=1))
     _decode_path(graph, probabilities, tree)
-    answers = [
+    model = helper.make_model(
+        _signed(graph, probabilities, tree, spec.input_shape),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="treehead",
+    )
+    model.ir_version = IR_VERSION
+    classes = json.dumps(dict(zip(tree.levels, tree.names, strict=True)), ensure_ascii=False)
+    helper.set_model_props(model, metadata | {"classes": classes})
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def _standardised(graph: "_Graph", mean: Array, std: Array) -> str:
+    """The input as floats, minus the mean, divided by the standard deviation."""
+    pixels = graph.add("Cast", IMAGES, name="input.float", to=TensorProto.FLOAT)
+    scale = graph.constant("input.scale", (1 / (255 * std)).astype(np.float32).reshape(-1, 1, 1))
+    shift = graph.constant("input.shift", (-mean / std).astype(np.float32).reshape(-1, 1, 1))
+    return graph.add("Add", graph.add("Mul", pixels, scale, name="input.scaled"), shift, name="input.standardised")
+
+
+def _signed(graph: "_Graph", probabilities: list[str], tree: LabelTree, input_shape: tuple[int, int, int]) -> Any:
+    """The graph with its inputs and outputs, whose batch size is N."""
+    images = helper.make_tensor_value_info(IMAGES, TensorProto.UINT8, ["N", *input_shape])
+    outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", size])
         for name, size in zip(probabilities, tree.sizes, strict=True)
     ]
-    path = helper.make_tensor_value_info(PATH, TensorProto.INT64, ["N", len(tree.levels)])
-    images = helper.make_tensor_value_info(IMAGES, TensorProto.UINT8, ["N", channels, height, width])
-    drawn = helper.make_graph(graph.nodes, "treehead", [images], [*answers, path], graph.constants)
-    model = helper.make_model(drawn, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="treehead")
-    model.ir_version = IR_VERSION
-    classes = json.dumps(dict(zip(tree.levels, tree.names, strict=True)), ensure_ascii=False)
-    helper.set_model_props(model, about | {"classes": classes})
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    outputs.append(helper.make_tensor_value_info(PATH, TensorProto.INT64, ["N", len(tree.levels)]))
+    return helper.make_graph(graph.nodes, "treehead", [images], outputs, graph.constants)
 
 
 def _decode_path(graph: "_Graph", probabilities: list[str], tree: LabelTree) -> None:
@@ -99,7 +110,7 @@ def _decode_path(graph: "_Graph", probabilities: list[str], tree: LabelTree) -> 
 
 
 class _Graph:
-    """Nodes and constants in the order they are added; a node has one output, which has its name."""
+    """Nodes and constants in the order they are added; a node has one output, of the same name."""
 
     def __init__(self, weights: Weights) -> None:
         self.nodes: list[Any] = []
@@ -120,7 +131,7 @@ class _Graph:
         return x
 
     def layer(self, name: str, layer: Layer, x: str) -> str:
-        """Add one layer of a spec, as `engines.pytorch.network.module_of` does; gives its output."""
+        """Add one layer of a spec, as `engines.pytorch.network.module_of` does, and return its output."""
         match layer:
             case Conv2d(_, _, kernel_size, stride):
                 window = {"kernel_shape": [kernel_size] * 2, "strides": [stride] * 2, "pads": [layer.padding] * 4}
@@ -135,7 +146,7 @@ class _Graph:
             case GlobalAvgPool():
                 return self.add("ReduceMean", x, name=name, axes=[2, 3], keepdims=0)
             case Dropout():
-                return x  # only training drops
+                return x  # the identity in inference
             case Linear():
                 return self.add(
                     "Gemm", x, self._weight(name, "weight"), self._weight(name, "bias"), name=name, transB=1

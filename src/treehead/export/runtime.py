@@ -1,4 +1,4 @@
-"""An exported ONNX file, computing with ONNX Runtime: no torch.
+"""Run an exported ONNX file with ONNX Runtime, without torch.
 
 Axes: N images, K_l classes of level l.
 """
@@ -10,28 +10,28 @@ import numpy as np
 
 from treehead.types import Array, UserError
 
-PREDICT_BATCH = 500  # images at a time; the result does not depend on it
+PREDICT_BATCH = 500  # images per call; the result does not depend on it
 
 
 class OnnxNetwork:
-    """One file in memory. `about` is its metadata, as `export.onnx.onnx_model` was given it.
+    """An ONNX model in memory; `metadata` is what `export.onnx.onnx_model` was given.
 
-    Raises: UserError: the file is missing or no ONNX model.
+    Raises: UserError: the file is missing or not an ONNX model.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by onnxruntime on import
         import onnxruntime
 
         if not path.is_file():
             raise UserError(f"there is no model at {path}")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0  # 0: all
+        options.intra_op_num_threads = threads or 0  # 0: all cores
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its own exceptions have no common parent
-            raise UserError(f"{path} is no ONNX model that can be read: {str(error).splitlines()[0]}") from None
-        self.about: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
+            raise UserError(f"{path} is not a valid ONNX model: {str(error).splitlines()[0]}") from None
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def probabilities(self, pixels: Array) -> list[Array]:

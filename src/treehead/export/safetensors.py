@@ -1,4 +1,4 @@
-"""A trained network as one safetensors file: weights, and in its metadata all else it takes to use them."""
+"""A trained network as one safetensors file: weights, and metadata with everything else that inference needs."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from safetensors.numpy import save
 from treehead.types import UserError, Weights
 
 
-def safetensors_model(weights: Weights, about: dict[str, str]) -> bytes:
-    """Shapes: weights of any shape, written as float32. `about` becomes the file's metadata."""
-    return save({name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}, about)
+def safetensors_model(weights: Weights, metadata: dict[str, str]) -> bytes:
+    """The content of a safetensors file with float32 weights."""
+    return save({name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}, metadata)
 
 
 def read_safetensors(path: Path) -> tuple[Weights, dict[str, str]]:
-    """Weights and metadata of such a file.
+    """The weights and the metadata of a safetensors file.
 
-    Raises: UserError: it is missing, damaged or no safetensors file.
+    Raises: UserError: the file is missing, damaged or not a safetensors file.
     """
     try:
         with safe_open(path, framework="numpy") as file:

@@ -1,4 +1,4 @@
-"""The temperatures of a run: fitted on images it neither trained on nor is tested on, kept in calibration.json.
+"""Temperature scaling: one temperature per level, fitted on validation images, stored in calibration.json.
 
 Axes: L levels.
 """
@@ -15,13 +15,13 @@ from treehead.records.run import CalibrationErrors, CalibrationFigures, Calibrat
 from treehead.runfiles import RunFolder, write_json
 from treehead.types import Array, UserError
 
-NO_IMAGES = "no validation images of its own"
-"""Why a run on the official split is not calibrated: all its other images are trained on, or are the test."""
+NO_IMAGES = "no separate validation images"
+"""Why a run on the official split is not calibrated: its images are all training or test images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A temperature per level, leaves first; `images` they were fitted on, or the `reason` why they are all 1."""
+    """Temperatures, leaves first; the number of `images` they were fitted on, or the `reason` why they are all 1."""
 
     temperatures: tuple[float, ...]
     images: int = 0
@@ -29,10 +29,10 @@ class Calibration:
 
 
 def fit_calibration(engine: Engine, splits: Splits) -> Calibration:
-    """Fit on the validation images; on none where those are the test images.
+    """Fit temperatures on the validation images; all are 1 if those are the test images.
 
-    Conventions: training images are no substitute. A network that knows them by heart is rightly sure of its answers
-        there, so temperatures fitted on them would make it surer, where it should become more modest.
+    Conventions: training images are no substitute. The network has overfitted them, so temperatures fitted on them
+        would make it more overconfident, not less.
     """
     validation = splits.validation
     levels = validation.labels.shape[1]
@@ -44,25 +44,25 @@ def fit_calibration(engine: Engine, splits: Splits) -> Calibration:
 
 
 def _fit(logits: Array, labels: Array) -> float:
-    known = labels >= 0  # an image may be labelled at some levels only
+    known = labels >= 0  # -1: an image without a label at this level
     return fit_temperature(logits[known], labels[known]) if known.any() else 1.0
 
 
 def write_calibration(folder: RunFolder, calibration: Calibration, levels: tuple[str, ...]) -> None:
-    """Write calibration.json, by level."""
+    """Write calibration.json."""
     write_json(folder.calibration, calibration_json(calibration, levels))
 
 
 def calibration_json(calibration: Calibration, levels: tuple[str, ...]) -> CalibrationRecord:
-    """What calibration.json holds."""
+    """The content of calibration.json."""
     by_level = dict(zip(levels, calibration.temperatures, strict=True))
     return {"temperature": by_level, "images": calibration.images, "reason": calibration.reason}
 
 
 def read_calibration(folder: RunFolder, levels: tuple[str, ...]) -> Calibration:
-    """Read calibration.json; a run from before there was one has temperatures of 1.
+    """Read calibration.json; temperatures are 1 if the run, of an early version, has no such file.
 
-    Raises: UserError: it is damaged or does not fit the tree.
+    Raises: UserError: the file is damaged or does not fit the tree.
     """
     if not folder.calibration.exists():
         return Calibration((1.0,) * len(levels), reason=NO_IMAGES)
@@ -73,16 +73,18 @@ def read_calibration(folder: RunFolder, levels: tuple[str, ...]) -> Calibration:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder.calibration} is damaged ({error!r}); `treehead evaluate` writes it again") from None
     if not all(0 < temperature < np.inf for temperature in temperatures):
-        raise UserError(f"{folder.calibration} is damaged: a temperature is positive; `treehead evaluate` rewrites it")
+        raise UserError(
+            f"{folder.calibration} is damaged: temperatures must be positive; `treehead evaluate` writes it again"
+        )
     return calibration
 
 
 def calibration_figures(
     calibration: Calibration, levels: tuple[str, ...], *, logits: list[Array], labels: Array
 ) -> CalibrationFigures:
-    """What the temperatures do to the test images: log-loss and calibration error of every level, before and after.
+    """Log-loss and calibration error of every level on the test images, before and after temperature scaling.
 
-    Shapes: logits: per level (N, K_l); labels: (N, L) class ids, -1 where not known, which is not measured.
+    Shapes: logits: per level (N, K_l); labels: (N, L) class ids; images with label -1 are left out.
     """
     known = [(label[label >= 0], level[label >= 0]) for level, label in zip(logits, labels.T, strict=True)]
 

@@ -1,4 +1,4 @@
-"""A trained network, ready to answer.
+"""A trained network that classifies images.
 
 Axes: N images, C channels, H W image, K_l classes of level l.
 """
@@ -14,9 +14,10 @@ import numpy as np
 from treehead.config import changed
 from treehead.data.pictures import read_picture
 from treehead.decode import decode, restricted
+from treehead.extras import require
 from treehead.hierarchy.subtree import leaves_under
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.exported import read_about, read_exported, require
+from treehead.inference.exported import read_exported, read_metadata
 from treehead.inference.model import Model, build_engine, load_model
 from treehead.inference.prediction import Prediction
 from treehead.metrics.flat import softmax
@@ -24,15 +25,21 @@ from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
 
 SHIPPED = ("cifar100",)
-"""Trained models that come with the package."""
+"""Trained models that are part of the package."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classifier:
-    """A network that takes pictures and answers at every level of its tree.
+    """A trained network that classifies images at every level of its label tree.
 
-    input_shape: (C, H, W) of the images it takes. decode: how it makes one answer of the heads' probabilities.
-    probabilities: pixels (N, C, H, W) uint8 -> per level (N, K_l) float64, rows sum to 1.
+    Use `treehead.load` to get one.
+
+    Attributes:
+        tree: The label tree.
+        input_shape: (channels, height, width) of the network's input.
+        decode: The decoder that turns the heads' probabilities into one answer per level.
+        probabilities: A function from pixels, (N, C, H, W) uint8, to the probabilities of every level, each (N, number
+            of classes) float64.
     """
 
     tree: LabelTree
@@ -41,23 +48,30 @@ class Classifier:
     probabilities: Callable[[Array], list[Array]]
 
     def predict(self, images: Array | Sequence[Path | str], *, under: str | None = None) -> Prediction:
-        """Answer for image files, or for pixels that have the network's size already.
+        """Classify images.
 
-        Shapes: images: paths, or (N, C, H, W) uint8, N at least 1.
-        Conventions: one view; decoded as the model's config says. With `under`, a node of the tree ("fish" or
-            "superclass:fish"), the image is taken to show something below it.
-        Raises: UserError: no images; a file is no image; an array of another shape or dtype; no such node.
+        Args:
+            images: Image files, which are resized to the network's input, or an array of pixels, (N, C, H, W) uint8,
+                that already has this size.
+            under: A node of the tree, such as "fish" or "superclass:fish". Only the classes below it are considered.
+
+        Returns:
+            The answers and probabilities of every level, for one view of each image.
+
+        Raises:
+            UserError: There are no images, a file is not an image, an array has another shape or dtype, or the tree
+                has no such node.
         """
         leaves = None if under is None else leaves_under(self.tree, under)
         if not len(images):
-            raise UserError("there are no images to answer for")
+            raise UserError("no images given")
         if isinstance(images, np.ndarray):
             pixels = images
         else:
             pixels = np.stack([read_picture(Path(image), shape=self.input_shape) for image in images])
         if pixels.dtype != np.uint8 or pixels.shape[1:] != self.input_shape:
-            wanted = ", ".join(map(str, self.input_shape))
-            raise UserError(f"expected (N, {wanted}) uint8, got {pixels.shape} {pixels.dtype}")
+            expected = ", ".join(map(str, self.input_shape))
+            raise UserError(f"expected (N, {expected}) uint8, got {pixels.shape} {pixels.dtype}")
         probabilities = self.probabilities(pixels)
         if leaves is not None:
             probabilities = restricted(probabilities, self.tree, leaves)
@@ -65,7 +79,7 @@ class Classifier:
 
 
 def classifier_of(model: Model) -> Classifier:
-    """A model in memory, ready to answer on the device its config names."""
+    """A classifier that runs a model on the engine and the device that its config names."""
     engine = build_engine(model)
 
     def probabilities(pixels: Array) -> list[Array]:
@@ -76,17 +90,28 @@ def classifier_of(model: Model) -> Classifier:
 
 
 def load(source: str | Path, *, changes: Mapping[str, object] | None = None) -> Classifier:
-    """Load a run folder, an exported file, or a model that comes with the package (`cifar100`).
+    """Load a trained network.
 
-    Conventions: an .onnx file computes with ONNX Runtime and needs no torch; all else with the run's engine, unless
-        `changes` to its config, such as {"engine.kind": "scratch"}, say another.
-    Raises: UserError: there is no such run or model, or its files are damaged; the extra `onnx` is missing.
+    An .onnx file runs on ONNX Runtime and needs no torch. Everything else runs on the engine that the run's config
+    names.
+
+    Args:
+        source: A run folder, an exported .onnx or .safetensors file, or the name of a model of the package
+            ("cifar100").
+        changes: Overrides of the run's config, such as ``{"engine.kind": "scratch"}``; not for .onnx files.
+
+    Returns:
+        A classifier.
+
+    Raises:
+        UserError: There is no such run or model, its files are damaged, or the extra `onnx` is not installed.
     """
     path = Path(source)
     if path.suffix == ".onnx":
         if changes:
             raise UserError(
-                f"{path} computes with ONNX Runtime; {', '.join(changes)} needs a run or a .safetensors file"
+                f"{path} runs on ONNX Runtime, so {', '.join(changes)} cannot be changed; "
+                "use a run folder or a .safetensors file"
             )
         return _load_onnx(path)
     model = open_model(source)
@@ -94,7 +119,7 @@ def load(source: str | Path, *, changes: Mapping[str, object] | None = None) -> 
 
 
 def open_model(source: str | Path) -> Model:
-    """The network of a run folder, of a .safetensors file or of the package.
+    """The model in a run folder, in a .safetensors file or of the package.
 
     Raises: UserError: there is no such run or model, it is not finished, or its files are damaged.
     """
@@ -102,12 +127,12 @@ def open_model(source: str | Path) -> Model:
     if path.suffix == ".safetensors":
         return read_exported(path)
     if path.suffix == ".onnx":
-        raise UserError(f"{path} cannot be taken apart again; name the run folder or the .safetensors file")
+        raise UserError(f"{path} cannot be converted back to a model; use the run folder or a .safetensors file")
     return load_model(folder_of(source))
 
 
 def folder_of(source: str | Path) -> RunFolder:
-    """The run folder that `source` is, or that has the model it names.
+    """The run folder at `source`, or of the model of the package with this name.
 
     Raises: UserError: there is none.
     """
@@ -116,17 +141,17 @@ def folder_of(source: str | Path) -> RunFolder:
     return RunFolder(Path(source)).checked()
 
 
-def is_model(word: str) -> bool:
-    """Whether `word` names a model and not images: a run folder, an exported file, or a model of the package."""
-    path = Path(word)
-    named = word in SHIPPED and not path.exists()
-    return named or path.suffix in (".onnx", ".safetensors") or RunFolder(path).environment.exists()
+def is_model(argument: str) -> bool:
+    """Whether a command-line argument names a model (a run folder, an exported file, a model of the package)."""
+    path = Path(argument)
+    shipped = argument in SHIPPED and not path.exists()
+    return shipped or path.suffix in (".onnx", ".safetensors") or RunFolder(path).environment.exists()
 
 
 def _load_onnx(path: Path) -> Classifier:
-    require("onnxruntime", f"computing with {path}")
+    require("onnxruntime")
     from treehead.export.runtime import OnnxNetwork
 
     network = OnnxNetwork(path)
-    about = read_about(path, network.about)
-    return Classifier(about.tree, about.input_shape, about.config.decode, network.probabilities)
+    metadata = read_metadata(path, network.metadata)
+    return Classifier(metadata.tree, metadata.input_shape, metadata.config.decode, network.probabilities)

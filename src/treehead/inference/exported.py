@@ -1,10 +1,9 @@
-"""A model on its way out of its run folder, as one file, and back in."""
+"""Write a model as one ONNX or safetensors file, and read such files."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,6 +12,7 @@ import numpy as np
 from treehead.config import RunConfig, changed, read_config, write_config
 from treehead.engines.weights import check_weights, initial_weights
 from treehead.export.safetensors import read_safetensors, safetensors_model
+from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.model import MEAN, STD, Model
 from treehead.runfiles import written_whole
@@ -22,12 +22,12 @@ from treehead.types import RunError, UserError
 Kind: TypeAlias = Literal["onnx", "safetensors"]
 
 FORMAT = "1"
-"""Version of the metadata. A file of another version is refused, not guessed at."""
+"""Version of the metadata. A file of another version is refused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class About:
-    """What an exported file says of itself beside its weights."""
+class Metadata:
+    """What an exported file holds beside its weights."""
 
     config: RunConfig
     tree: LabelTree
@@ -36,24 +36,24 @@ class About:
 
 
 def export_model(model: Model, path: Path, *, kind: Kind, metrics: Mapping[str, Any], replace: bool = False) -> None:
-    """Write a model as one file, whole or not at all.
+    """Write a model as one file, completely or not at all.
 
-    Conventions: weights are float32 and the answers those of the run. `metrics` go into the metadata, without the
-        confusion matrices; the places of the data set and of its cache on this machine do not.
-    Raises: UserError: the file is there already and may not be replaced, or the extra `onnx` is missing;
-        RunError: it cannot be written.
+    Conventions: weights are float32, and the predictions are those of the run. The metadata includes `metrics` without
+        the confusion matrices, and leaves out where this machine keeps the data set.
+    Raises: UserError: the file exists and `replace` is false, or the extra `onnx` is missing; RunError: it cannot be
+        written.
     """
     if path.exists() and not replace:
-        raise UserError(f"{path} is there already; --force replaces it, --out names another file")
-    about = _about(model, metrics)
+        raise UserError(f"{path} already exists; --force overwrites it, --out names another file")
+    metadata = _metadata(model, metrics)
     if kind == "onnx":
-        require("onnx", "writing ONNX")
+        require("onnx")
         from treehead.export.onnx import onnx_model
 
         parts = {"tree": model.tree, "mean": model.mean, "std": model.std, "temperatures": model.temperatures}
-        data = onnx_model(model.spec, model.weights, about=about, **parts)
+        data = onnx_model(model.spec, model.weights, metadata=metadata, **parts)
     else:
-        data = safetensors_model(model.weights | {MEAN: model.mean, STD: model.std}, about)
+        data = safetensors_model(model.weights | {MEAN: model.mean, STD: model.std}, metadata)
     try:
         with written_whole(path) as temporary:
             temporary.write_bytes(data)
@@ -61,7 +61,7 @@ def export_model(model: Model, path: Path, *, kind: Kind, metrics: Mapping[str, 
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _about(model: Model, metrics: Mapping[str, Any]) -> dict[str, str]:
+def _metadata(model: Model, metrics: Mapping[str, Any]) -> dict[str, str]:
     config = changed(model.config, {"data.root": None, "data.cache": None})
     kept = {name: value for name, value in metrics.items() if name != "confusion"}
     return {
@@ -75,50 +75,43 @@ def _about(model: Model, metrics: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def read_about(path: Path, given: dict[str, str]) -> About:
-    """Parse an exported file's metadata.
+def read_metadata(path: Path, metadata: dict[str, str]) -> Metadata:
+    """Parse the metadata of an exported file.
 
-    Raises: UserError: it is no file that treehead exported, or of another version.
+    Raises: UserError: the file was not exported by treehead, or has another format version.
     """
-    if "format" not in given or "tree" not in given:
-        raise UserError(f"{path} is no model that treehead exported; name a run folder, or see `treehead export`")
-    if given["format"] != FORMAT:
+    if "format" not in metadata or "tree" not in metadata:
+        raise UserError(f"{path} was not exported by treehead; use a run folder, or see `treehead export --help`")
+    if metadata["format"] != FORMAT:
         raise UserError(
-            f"{path} is of export format {given['format']}, this treehead reads format {FORMAT}; use treehead "
-            f"{given.get('treehead', 'of the version that wrote it')}"
+            f"{path} has export format {metadata['format']}, but this version of treehead reads format {FORMAT}; use "
+            f"treehead {metadata.get('treehead', 'of the version that wrote it')}"
         )
     try:
-        channels, height, width = map(int, json.loads(given["input_shape"]))
-        temperatures = tuple(map(float, json.loads(given["temperatures"])))
-        config, tree = read_config(given["config"]), LabelTree.from_json(json.loads(given["tree"]))
+        channels, height, width = map(int, json.loads(metadata["input_shape"]))
+        temperatures = tuple(map(float, json.loads(metadata["temperatures"])))
+        config, tree = read_config(metadata["config"]), LabelTree.from_json(json.loads(metadata["tree"]))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is damaged: {error}") from None
-    return About(config, tree, (channels, height, width), temperatures)
+    return Metadata(config, tree, (channels, height, width), temperatures)
 
 
 def read_exported(path: Path) -> Model:
-    """A model from its safetensors file.
+    """The model in a safetensors file.
 
-    Raises: UserError: missing, damaged, not one of treehead's, or of another version.
+    Raises: UserError: the file is missing or damaged, was not exported by treehead, or has another format version.
     """
-    weights, given = read_safetensors(path)
-    about = read_about(path, given)
-    tree = about.tree
-    spec = build_spec(about.config.network, input_shape=about.input_shape, levels=tree.levels, sizes=tree.sizes)
+    weights, text = read_safetensors(path)
+    metadata = read_metadata(path, text)
+    config, tree, input_shape = metadata.config, metadata.tree, metadata.input_shape
+    spec = build_spec(config.network, input_shape=input_shape, levels=tree.levels, sizes=tree.sizes)
     if missing := {MEAN, STD} - weights.keys():
-        raise UserError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}")
+        raise UserError(f"{path} is damaged: {', '.join(sorted(missing))} is missing")
     mean, std = (weights.pop(name).astype(np.float32) for name in (MEAN, STD))
     check_weights(weights, initial_weights(spec, seed=0))
-    return Model(about.config, tree, spec, weights, mean, std, about.temperatures)
+    return Model(config, tree, spec, weights, mean, std, metadata.temperatures)
 
 
 def exported_metrics(path: Path) -> dict[str, Any]:
-    """The figures an exported safetensors file was given; {} where it has none."""
+    """The metrics in the metadata of a safetensors file; {} if there are none."""
     return json.loads(read_safetensors(path)[1].get("metrics", "{}"))
-
-
-def require(module: Literal["onnx", "onnxruntime", "pyarrow"], what: str) -> None:
-    """Raises: UserError: the extra that `what` needs is not installed."""
-    extra = "parquet" if module == "pyarrow" else "onnx"
-    if find_spec(module) is None:
-        raise UserError(f"{what} needs {module}: pip install 'treehead[{extra}]'")

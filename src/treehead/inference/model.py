@@ -1,4 +1,4 @@
-"""A network with all it takes to use it: config, tree, weights, the statistics of its input, temperatures."""
+"""A trained network with everything that inference needs: config, tree, weights, input statistics, temperatures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from treehead.engines.scratch.engine import ScratchEngine
 
 MEAN, STD = "input.mean", "input.std"
-"""Names under which the statistics of the training pixels travel with the weights."""
+"""Names of the input statistics in the weights file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """Shapes: mean, std: (C,), of training pixels scaled to [0, 1]."""
+    """A trained network.
+
+    Shapes: mean, std: (C,), of training pixels scaled to [0, 1].
+    """
 
     config: RunConfig
     tree: LabelTree
@@ -35,17 +38,17 @@ class Model:
     mean: Array
     std: Array
     temperatures: tuple[float, ...]
-    """What each head's logits are divided by, leaves first."""
+    """Divisors of the logits of each head, leaves first."""
 
 
 def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
-    """Write the weights of a run, with the statistics of its input; `half` stores kernels as 16-bit floats."""
+    """Write the weights and the input statistics of a run; `half` stores kernels as 16-bit floats."""
     statistics = {MEAN: model.mean.astype(np.float32), STD: model.std.astype(np.float32)}
     save_weights(folder.weights, model.weights | statistics, half=half)
 
 
 def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -> Model:
-    """Read a trained network from its run folder, with `changes` to its config.
+    """Read the model in a run folder, with `changes` to its config.
 
     Raises: UserError: a file is missing or damaged, or the files do not fit each other.
     """
@@ -58,12 +61,12 @@ def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -
     try:
         mean, std = weights.pop(MEAN), weights.pop(STD)
     except KeyError as error:
-        raise UserError(f"{folder.weights} is no network of treehead: it lacks {error}") from None
+        raise UserError(f"{folder.weights} is not a treehead weights file: {error} is missing") from None
     return Model(config, tree, spec, weights, mean, std, read_calibration(folder, tree.levels).temperatures)
 
 
 def engine_kind(config: EngineConfig) -> "type[ScratchEngine | PyTorchEngine]":
-    """The engine that is asked for. torch or Numba is imported here and not before."""
+    """The engine class that a config names; imports torch or Numba."""
     if config.kind == "scratch":
         from treehead.engines.scratch.engine import ScratchEngine
 
@@ -74,7 +77,7 @@ def engine_kind(config: EngineConfig) -> "type[ScratchEngine | PyTorchEngine]":
 
 
 def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:
-    """The engine its config asks for, holding this network; with an objective it can train."""
+    """The engine that the config of a model names, with its weights; it can train if an objective is given."""
     return engine_kind(model.config.engine)(
         model.spec,
         model.weights,

@@ -1,4 +1,4 @@
-"""Answers of a trained network, and what may be asked of them.
+"""The predictions of a trained network.
 
 Axes: N images, L levels from the leaves up, K leaves, K_l classes of level l.
 """
@@ -18,11 +18,15 @@ from treehead.types import Array, UserError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Answers for some images.
+    """Answers and probabilities for N images, at every level of the label tree.
 
-    Shapes: probabilities: per level (N, K_l) float64, rows sum to 1; answers: (N, L) int64 class ids.
-    Conventions: probabilities are calibrated, where the run had images to fit temperatures on; under a subtree they are
-        those of its classes alone.
+    Levels, and paths of the tree, run from the leaves up. Probabilities are calibrated if the run had validation
+    images to fit temperatures on. If the prediction was restricted to a subtree, only its classes have probability.
+
+    Attributes:
+        tree: The label tree.
+        probabilities: For each level an array (N, number of classes), float64; rows sum to 1.
+        answers: Class ids, (N, number of levels), int64.
     """
 
     tree: LabelTree
@@ -34,55 +38,88 @@ class Prediction:
 
     @property
     def confidences(self) -> Array:
-        """(N, L) float64: each head's probability of the answer at its level."""
+        """The probability of each answer by the head of its level, (N, number of levels), float64."""
         rows = np.arange(len(self))
         return np.stack([level[rows, ids] for level, ids in zip(self.probabilities, self.answers.T, strict=True)], 1)
 
     def names(self) -> list[tuple[str, ...]]:
-        """The answer of every image at every level, leaves first."""
+        """Class names of the answers.
+
+        Returns:
+            For each image the names of the answers at every level, leaf first.
+        """
         return [tuple(names[i] for names, i in zip(self.tree.names, answer, strict=True)) for answer in self.answers]
 
     def as_dicts(self) -> list[dict[str, dict[str, Any]]]:
-        """Per image: {level: {"answer": name, "probability": that head's probability of it}}."""
+        """The answers as plain dictionaries.
+
+        Returns:
+            For each image ``{level: {"answer": name, "probability": confidence}}``.
+        """
         return [
             {
-                level: {"answer": name, "probability": float(share)}
-                for level, name, share in zip(self.tree.levels, path, sure, strict=True)
+                level: {"answer": name, "probability": float(confidence)}
+                for level, name, confidence in zip(self.tree.levels, path, confidences, strict=True)
             }
-            for path, sure in zip(self.names(), self.confidences, strict=True)
+            for path, confidences in zip(self.names(), self.confidences, strict=True)
         ]
 
     def top_paths(self, k: int) -> "TopPaths":
-        """The k paths of the tree that the heads agree on most, best first.
+        """The k best paths of the tree for each image.
 
-        Conventions: ranked by the product of the heads' probabilities along the path, as the decode `path` ranks; of
-            equal ones the lower leaf id first. The first is the answer where the model decodes by `path`; another
-            decode may answer differently.
-        Raises: UserError: k is below 1 or above the number of leaves.
+        Paths are ranked by the product of the heads' probabilities along them, ties by leaf id. This is the ranking of
+        the decoder `path`; with another decoder the answer may differ from the first path.
+
+        Args:
+            k: Number of paths, between 1 and the number of leaves.
+
+        Returns:
+            The paths, best first. Iterate over them for names and shares.
+
+        Raises:
+            UserError: k is out of range.
         """
         if not 1 <= k <= self.tree.num_leaves:
-            raise UserError(f"there are {self.tree.num_leaves} paths in tree {self.tree.name!r}; {k} cannot be told")
+            raise UserError(f"k must be between 1 and {self.tree.num_leaves}, not {k}")
         shares = path_shares(list(self.probabilities), self.tree)
         leaves = ranked(shares, k)
         return TopPaths(self.tree, leaves, np.take_along_axis(shares, leaves, axis=1))
 
     def confident_levels(self, threshold: float) -> Array:
-        """(N,) int: the deepest level whose confidence reaches `threshold` in [0, 1]; L where no level does.
+        """The deepest level whose confidence is at least a threshold.
 
-        Raises: UserError: the threshold is no probability.
+        Args:
+            threshold: Between 0 and 1.
+
+        Returns:
+            A level index for each image, (N,); the number of levels if no level reaches the threshold.
+
+        Raises:
+            UserError: The threshold is out of range.
         """
         if not 0 <= threshold <= 1:
-            raise UserError(f"a confidence lies between 0 and 1, not at {threshold:g}")
+            raise UserError(f"the threshold must be between 0 and 1, not {threshold:g}")
         return deepest_confident(self.confidences, threshold=threshold)
 
     def backed_off(self, threshold: float) -> "list[Answer | None]":
-        """Per image the answer at the deepest level whose confidence reaches `threshold`; None where no level does.
+        """The answer at the deepest level whose confidence is at least a threshold.
 
-        Raises: UserError: the threshold is no probability.
+        Args:
+            threshold: Between 0 and 1.
+
+        Returns:
+            One answer for each image, or None if no level reaches the threshold.
+
+        Raises:
+            UserError: The threshold is out of range.
         """
-        levels, sure = self.confident_levels(threshold), self.confidences
+        levels, confidences = self.confident_levels(threshold), self.confidences
         return [
-            Answer(self.tree.levels[level], self.tree.names[level][self.answers[row, level]], float(sure[row, level]))
+            Answer(
+                self.tree.levels[level],
+                self.tree.names[level][self.answers[row, level]],
+                float(confidences[row, level]),
+            )
             if level < len(self.tree.levels)
             else None
             for row, level in enumerate(levels)
@@ -91,7 +128,13 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer at one level, and its head's probability of it."""
+    """An answer at one level.
+
+    Attributes:
+        level: Name of the level.
+        name: Name of the class.
+        probability: Its probability by the head of this level.
+    """
 
     level: str
     name: str
@@ -100,9 +143,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TopPaths:
-    """The best k paths of some images, best first.
+    """The k best paths of the tree for each image, best first.
 
-    Shapes: leaves: (N, k) int64 leaf ids; shares: (N, k) float64, of all paths' agreement; see `decode.path_shares`.
+    Iteration yields, for each image, a list of k pairs: the names of the path, leaf first, and its share.
+
+    Attributes:
+        tree: The label tree.
+        leaves: The leaf ids of the paths, (N, k), int64.
+        shares: The product of the heads' probabilities along each path, divided by its sum over all paths, (N, k),
+            float64.
     """
 
     tree: LabelTree
@@ -110,6 +159,5 @@ class TopPaths:
     shares: Array
 
     def __iter__(self) -> Iterator[list[tuple[tuple[str, ...], float]]]:
-        """Per image its k paths: the names from the leaf up, and the share."""
         for leaves, shares in zip(self.leaves, self.shares, strict=True):
             yield [(self.tree.path_names(leaf), float(share)) for leaf, share in zip(leaves, shares, strict=True)]

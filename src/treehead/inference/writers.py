@@ -1,4 +1,4 @@
-"""Tables of any length, written a batch at a time: CSV, JSON lines, Parquet."""
+"""Write predictions a batch at a time: to a CSV, JSON Lines or Parquet file, or to standard output."""
 
 import csv
 import json
@@ -9,92 +9,132 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from treehead.inference.exported import require
+from treehead.extras import require
+from treehead.inference.output import Column, PredictOptions, columns, objects, text_lines
 from treehead.inference.prediction import Prediction
-from treehead.inference.table import Column, Wanted, columns, objects
+from treehead.runfiles import written_whole
 from treehead.types import UserError
 
-Write: TypeAlias = Callable[[Sequence[Path], Prediction], None]
-"""Adds some images to a table."""
+WriteBatch: TypeAlias = Callable[[Sequence[Path], Prediction], None]
+"""Writes the predictions for some images."""
+Writer: TypeAlias = Callable[[Path, PredictOptions], AbstractContextManager[WriteBatch]]
+"""Opens a file of one format."""
 
 GROUP_ROWS = 10_000
-"""Rows of a Parquet row group: what is held before it is written."""
-
-
-def writer_of(path: Path) -> Callable[[Path, Wanted], AbstractContextManager[Write]]:
-    """How to write a file that is called like `path`; it is given the file to write to, and what is wanted.
-
-    Raises: UserError: another suffix than .csv, .jsonl or .parquet; the extra `parquet` is missing.
-    """
-    if path.suffix not in WRITERS:
-        raise UserError(f"--out {path}: predictions are written as {', '.join(WRITERS)}")
-    if path.suffix == ".parquet":
-        require("pyarrow", "writing Parquet")
-    return WRITERS[path.suffix]
+"""Rows per Parquet row group: that many are held in memory before they are written."""
 
 
 @contextmanager
-def _csv(path: Path, wanted: Wanted) -> Iterator[Write]:
+def file_writer(path: Path, options: PredictOptions, *, replace: bool) -> Iterator[WriteBatch]:
+    """Write predictions to a file in the format of its suffix; it appears when it is complete, or not at all.
+
+    Raises: UserError: the file exists and `replace` is false, its suffix is unknown, or the extra `parquet` is missing.
+    """
+    if path.suffix not in WRITERS:
+        raise UserError(f"--out {path}: the suffix must be one of {', '.join(WRITERS)}")
+    if path.suffix == ".parquet":
+        require("pyarrow")
+    if path.exists() and not replace:
+        raise UserError(f"{path} already exists; --force overwrites it, --out names another file")
+    with written_whole(path) as temporary, WRITERS[path.suffix](temporary, options) as write:
+        yield write
+
+
+@contextmanager
+def stdout_writer(options: PredictOptions, *, as_json: bool) -> Iterator[WriteBatch]:
+    """Print predictions as text or, with `as_json`, as JSON Lines.
+
+    Raises: UserError: `options.nodes` without `as_json`.
+    """
+    if options.nodes and not as_json:
+        raise UserError("--nodes needs --json or --out, since text lists only the answers")
+
+    def write(images: Sequence[Path], prediction: Prediction) -> None:
+        if as_json:
+            lines = (json.dumps(entry, ensure_ascii=False) for entry in objects(images, prediction, options))
+        else:
+            lines = text_lines(images, prediction, options)
+        for line in lines:
+            print(line)
+
+    yield write
+
+
+@contextmanager
+def _csv(path: Path, options: PredictOptions) -> Iterator[WriteBatch]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file)
+        rows = csv.writer(file)
 
         def write(images: Sequence[Path], prediction: Prediction) -> None:
-            found = columns(images, prediction, wanted)
+            batch = columns(images, prediction, options)
             if not file.tell():
-                lines.writerow(found)
-            lines.writerows(zip(*map(_texts, found.values()), strict=True))
+                rows.writerow(batch)
+            rows.writerows(zip(*map(_cells, batch.values()), strict=True))
 
         yield write
 
 
-def _texts(values: Column) -> list[str | None]:
+def _cells(values: Column) -> list[str | None]:
     if isinstance(values, np.ndarray):
-        return ["" if value != value else f"{value:.6f}" for value in values.tolist()]  # NaN differs from itself
+        return ["" if value != value else f"{value:.6f}" for value in values.tolist()]  # NaN != NaN
     return list(values)
 
 
 @contextmanager
-def _json_lines(path: Path, wanted: Wanted) -> Iterator[Write]:
+def _json_lines(path: Path, options: PredictOptions) -> Iterator[WriteBatch]:
     with path.open("w", encoding="utf-8") as file:
 
         def write(images: Sequence[Path], prediction: Prediction) -> None:
-            for said in objects(images, prediction, wanted):
-                file.write(json.dumps(said, ensure_ascii=False, allow_nan=False) + "\n")
+            for entry in objects(images, prediction, options):
+                file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
 
         yield write
 
 
 @contextmanager
-def _parquet(path: Path, wanted: Wanted) -> Iterator[Write]:
-    import pyarrow
-    from pyarrow import parquet
-
-    held: list[Any] = []
-    writer: list[Any] = []
-
-    def flush() -> None:
-        if held:
-            writer[0].write_table(pyarrow.Table.from_batches(held))
-            held.clear()
-
-    def write(images: Sequence[Path], prediction: Prediction) -> None:
-        found = columns(images, prediction, wanted)
-        kinds = [pyarrow.float32() if isinstance(values, np.ndarray) else pyarrow.string() for values in found.values()]
-        arrays = [
-            pyarrow.array(values, kind, from_pandas=True) for values, kind in zip(found.values(), kinds, strict=True)
-        ]
-        held.append(pyarrow.record_batch(arrays, names=list(found)))
-        if not writer:
-            writer.append(parquet.ParquetWriter(path, held[0].schema))
-        if sum(len(batch) for batch in held) >= GROUP_ROWS:
-            flush()
-
+def _parquet(path: Path, options: PredictOptions) -> Iterator[WriteBatch]:
+    groups = _RowGroups(path)
     try:
-        yield write
-        flush()
+        yield lambda images, prediction: groups.add(columns(images, prediction, options))
+        groups.flush()
     finally:
-        for opened in writer:
-            opened.close()
+        groups.close()
 
 
-WRITERS = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}
+class _RowGroups:
+    """A Parquet file that collects batches of columns into row groups; the first batch decides the schema."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._batches: list[Any] = []
+        self._file: Any = None
+
+    def add(self, batch: dict[str, Column]) -> None:
+        import pyarrow
+
+        kinds = [pyarrow.float32() if isinstance(values, np.ndarray) else pyarrow.string() for values in batch.values()]
+        arrays = [
+            pyarrow.array(values, kind, from_pandas=True) for values, kind in zip(batch.values(), kinds, strict=True)
+        ]
+        self._batches.append(pyarrow.record_batch(arrays, names=list(batch)))
+        if sum(map(len, self._batches)) >= GROUP_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the collected batches as one row group."""
+        import pyarrow
+        from pyarrow import parquet
+
+        if not self._batches:
+            return
+        if self._file is None:
+            self._file = parquet.ParquetWriter(self._path, self._batches[0].schema)
+        self._file.write_table(pyarrow.Table.from_batches(self._batches))
+        self._batches.clear()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+WRITERS: dict[str, Writer] = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}

@@ -12,6 +12,7 @@ from treehead.data.dataset import Dataset, Splits, channel_statistics, split
 from treehead.engines.api import Engine
 from treehead.engines.objective import Objective
 from treehead.engines.weights import initial_weights
+from treehead.extras import require
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
 from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
 from treehead.run.environment import describe_environment, now
@@ -22,7 +23,7 @@ from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_a
 from treehead.system import peak_memory_bytes
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates, level_weights, radii
-from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
+from treehead.train.tensorboard import TensorBoardWatcher
 from treehead.types import UserError
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
@@ -84,7 +85,7 @@ class _Setup:
 
 def _set_up(config: RunConfig, load: Loader) -> _Setup:
     if config.output.tensorboard:
-        require_tensorboard()
+        require("tensorboard")
     engine_kind(config.engine).check(config.engine)  # before the data is read, which may take long
     dataset = load(config.data)
     splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)

@@ -1,1 +1,1 @@
-"""A trained network as a page in the browser, and as a JSON endpoint."""
+"""Serve a trained network: a web page and a JSON endpoint."""

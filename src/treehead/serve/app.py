@@ -1,13 +1,13 @@
-"""The endpoint and the page, as an ASGI application over one classifier.
+"""The JSON endpoint and the web page, as an ASGI application for one classifier.
 
-One request at a time is worked on, in a thread: the engine is not made to be called by many, and memory stays bounded.
+Requests are predicted one at a time, in a thread: the engine is not thread-safe, and memory stays bounded.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from anyio import CapacityLimiter
@@ -20,24 +20,25 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from treehead.data.pictures import NotAPicture, TooManyPixels, decode_picture
 from treehead.inference.classifier import Classifier
-from treehead.inference.table import Wanted, objects
+from treehead.inference.output import PredictOptions, objects
 from treehead.serve.hosts import HostCheck
-from treehead.serve.limits import FORMATS, MOST_BYTES, MOST_IMAGES, MOST_PIXELS, BodyLimit
-from treehead.serve.replies import About, Answers, Limits, Refusal, SampleLink, Tree
+from treehead.serve.limits import FORMATS, MAX_BYTES, MAX_IMAGES, MAX_PIXELS, BodyLimit
+from treehead.serve.replies import Error, Limits, ModelInfo, Predictions, SampleLink, Tree
 from treehead.serve.samples import Sample
 from treehead.types import UserError
 
 PAGE = Path(__file__).parent / "page"
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    413: {"model": Refusal, "description": "Too many bytes, images or pixels"},
-    415: {"model": Refusal, "description": "Not an image"},
-    422: {"model": Refusal, "description": "A damaged image, no image at all, or a value out of range"},
-    500: {"model": Refusal, "description": "The network failed"},
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+PREDICT_ERRORS: Responses = {
+    413: {"model": Error, "description": "Too many bytes, images or pixels"},
+    415: {"model": Error, "description": "Not an image"},
+    422: {"model": Error, "description": "No image, a damaged image, or a parameter out of range"},
+    500: {"model": Error, "description": "The network failed"},
 }
-MISDIRECTED: dict[int | str, dict[str, Any]] = {421: {"model": Refusal, "description": "Called by a strange name"}}
-NO_SAMPLE: dict[int | str, dict[str, Any]] = {
-    404: {"model": Refusal, "description": "No such sample"},
-    422: {"model": Refusal, "description": "Not a number"},
+HOST_ERRORS: Responses = {421: {"model": Error, "description": "The Host header is not allowed"}}
+SAMPLE_ERRORS: Responses = {
+    404: {"model": Error, "description": "No such sample"},
+    422: {"model": Error, "description": "Not a number"},
 }
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'",
@@ -53,45 +54,46 @@ def build_app(
     name: str,
     accuracy: dict[str, float] | None = None,
     samples: Sequence[Sample] = (),
-    most_bytes: int = MOST_BYTES,
+    max_bytes: int = MAX_BYTES,
     names: Collection[str] = (),
     ready: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """The application that answers with `classifier`, under `name`; `ready` is called once it may be stopped.
+    """The application that serves `classifier` as `name`.
 
-    names: what it may be called in a Host header, beside addresses and localhost.
+    accuracy: per level, on test images. names: allowed in the Host header, beside IP addresses and localhost. ready: is
+    called when the server accepts requests.
     """
 
     @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         ready()
         yield
 
     app = FastAPI(
         title=f"treehead: {name}",
         version=version("treehead"),
-        description="Places images in a label tree, with probabilities at every level.",
-        docs_url=None,  # they load their scripts from elsewhere; the page `docs` is our own
+        description="Classifies images at every level of a label tree.",
+        docs_url=None,  # FastAPI's pages load scripts from a CDN; docs.html does not
         redoc_url=None,
-        responses=MISDIRECTED,
-        lifespan=life,
+        responses=HOST_ERRORS,
+        lifespan=lifespan,
     )
-    app.add_middleware(BodyLimit, most=most_bytes)
+    app.add_middleware(BodyLimit, max_bytes=max_bytes)
     app.add_middleware(HostCheck, names=names)
     _add_headers(app)
-    _add_refusals(app)
-    _add_description(app, classifier, name=name, accuracy=accuracy, most_bytes=most_bytes)
-    _add_predicting(app, classifier)
+    _add_error_handlers(app)
+    _add_model(app, classifier, name=name, accuracy=accuracy, max_bytes=max_bytes)
+    _add_predict(app, classifier)
     _add_samples(app, samples)
     _add_pages(app)
     return app
 
 
-def _add_description(
-    app: FastAPI, classifier: Classifier, *, name: str, accuracy: dict[str, float] | None, most_bytes: int
+def _add_model(
+    app: FastAPI, classifier: Classifier, *, name: str, accuracy: dict[str, float] | None, max_bytes: int
 ) -> None:
     tree = classifier.tree
-    about = About(
+    info = ModelInfo(
         name=name,
         treehead=version("treehead"),
         tree=tree.name,
@@ -100,67 +102,71 @@ def _add_description(
         input_shape=list(classifier.input_shape),
         decode=classifier.decode,
         accuracy=accuracy,
-        limits=Limits(most_bytes, MOST_IMAGES, MOST_PIXELS, list(FORMATS)),
+        limits=Limits(max_bytes, MAX_IMAGES, MAX_PIXELS, list(FORMATS)),
     )
 
     @app.get("/api/model")
-    def model() -> About:
-        """Describe the network that answers, and what a request may hold."""
-        return about
+    def model() -> ModelInfo:
+        """Describe the network, and the limits of a request."""
+        return info
 
     @app.get("/api/tree")
     def label_tree() -> Tree:
-        """Give the label tree: names of every level, and who is whose parent."""
+        """Get the label tree."""
         return Tree(**tree.to_json())
 
 
-def _add_predicting(app: FastAPI, classifier: Classifier) -> None:
+def _add_predict(app: FastAPI, classifier: Classifier) -> None:
     one_at_a_time = CapacityLimiter(1)
 
-    @app.post("/api/predict", responses=REFUSALS)
+    @app.post("/api/predict", responses=PREDICT_ERRORS)
     async def predict(
         images: Annotated[list[UploadFile], File(description="One or more image files.")],
-        top: Annotated[int, Query(ge=1, description="How many paths of the tree to tell, best first.")] = 2,
-        confidence: Annotated[float, Query(ge=0, le=1, description="What `confident` has to reach.")] = 0.8,
-        nodes: Annotated[bool, Query(description="Tell the probability of every class of every level.")] = False,
-        under: Annotated[str | None, Query(description="A node below which all images are known to lie.")] = None,
-    ) -> Answers:
-        """Place images in the label tree. One that cannot be read refuses the request, by name."""
-        if len(images) > MOST_IMAGES:
-            raise HTTPException(413, f"a request may bring {MOST_IMAGES} images, not {len(images)}; send several")
-        wanted = Wanted(min(top, classifier.tree.num_leaves), nodes, confidence, under)
+        top: Annotated[int, Query(ge=1, description="Number of paths of the tree, best first.")] = 2,
+        confidence: Annotated[float, Query(ge=0, le=1, description="Threshold for the confident answer.")] = 0.8,
+        nodes: Annotated[bool, Query(description="Include the probability of every class of every level.")] = False,
+        under: Annotated[
+            str | None, Query(description="A node of the tree; only classes below it are considered.")
+        ] = None,
+    ) -> Predictions:
+        """Classify images. If one of them cannot be read, the request fails and the error names it."""
+        if len(images) > MAX_IMAGES:
+            raise HTTPException(
+                413, f"a request is limited to {MAX_IMAGES} images, not {len(images)}; send several requests"
+            )
+        options = PredictOptions(min(top, classifier.tree.num_leaves), nodes, confidence, under)
         try:
-            return await run_sync(_answers, classifier, images, wanted, limiter=one_at_a_time)
+            return await run_sync(_predictions, classifier, images, options, limiter=one_at_a_time)
         except UserError:
             raise
         except Exception as error:
             raise HTTPException(500, f"the network failed ({type(error).__name__}: {error})") from error
 
 
-def _answers(classifier: Classifier, images: Sequence[UploadFile], wanted: Wanted) -> Any:
+def _predictions(classifier: Classifier, images: Sequence[UploadFile], options: PredictOptions) -> Any:
     names = [image.filename or "the image" for image in images]
     shape = classifier.input_shape
     pixels = np.stack(
         [
-            decode_picture(image.file, name, shape=shape, formats=FORMATS, most_pixels=MOST_PIXELS)
+            decode_picture(image.file, name, shape=shape, formats=FORMATS, most_pixels=MAX_PIXELS)
             for image, name in zip(images, names, strict=True)
         ]
     )
-    prediction = classifier.predict(pixels, under=wanted.under)
-    return {"predictions": list(objects(names, prediction, wanted))}
+    prediction = classifier.predict(pixels, under=options.under)
+    return {"predictions": list(objects(names, prediction, options))}
 
 
 def _add_samples(app: FastAPI, samples: Sequence[Sample]) -> None:
     @app.get("/api/samples")
     def links() -> list[SampleLink]:
-        """List the images to try."""
+        """List the sample images."""
         return [SampleLink(s.title, f"api/samples/{i}.png", s.drawn) for i, s in enumerate(samples)]
 
-    @app.get("/api/samples/{number}.png", response_class=Response, responses=NO_SAMPLE)
+    @app.get("/api/samples/{number}.png", response_class=Response, responses=SAMPLE_ERRORS)
     def sample(number: int) -> Response:
-        """Give an image to try."""
+        """Get a sample image."""
         if not 0 <= number < len(samples):
-            raise HTTPException(404, f"there is no sample {number}; there are {len(samples)}, counted from 0")
+            raise HTTPException(404, f"no sample {number}; there are {len(samples)}, numbered from 0")
         return Response(samples[number].png, media_type="image/png")
 
 
@@ -178,27 +184,27 @@ def _add_pages(app: FastAPI) -> None:
 
 def _add_headers(app: FastAPI) -> None:
     @app.middleware("http")
-    async def with_headers(request: Request, answer: Any) -> Response:
-        response = await answer(request)
+    async def with_headers(request: Request, call_next: Any) -> Response:
+        response = await call_next(request)
         response.headers.update(HEADERS)
         return response
 
 
-def _add_refusals(app: FastAPI) -> None:
-    """Whatever is refused is told as {"detail": one sentence}."""
+def _add_error_handlers(app: FastAPI) -> None:
+    """Every error is {"detail": one sentence}."""
 
     @app.exception_handler(UserError)
-    def refuse(request: Request, error: Exception) -> JSONResponse:
+    def user_error(request: Request, error: Exception) -> JSONResponse:
         status = 415 if isinstance(error, NotAPicture) else 413 if isinstance(error, TooManyPixels) else 422
         return JSONResponse({"detail": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)
-    def refuse_values(request: Request, error: Exception) -> JSONResponse:
+    def invalid_parameter(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        found = (f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in error.errors())
-        return JSONResponse({"detail": "; ".join(found)}, 422)
+        problems = (f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in error.errors())
+        return JSONResponse({"detail": "; ".join(problems)}, 422)
 
     @app.exception_handler(AnyHTTPException)
-    def refuse_plainly(request: Request, error: Exception) -> JSONResponse:
+    def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, AnyHTTPException)
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)

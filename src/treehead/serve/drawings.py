@@ -1,6 +1,6 @@
-"""Pictures drawn by code, for a tree that knows what they show. No data set's pixels are among them.
+"""Sample images drawn by code, of some CIFAR-100 classes; none is an image of a data set.
 
-Coordinates are shares of the side, x to the right, y down.
+Coordinates are fractions of the side, x to the right, y down.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,44 +10,45 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFilter
 
 SIDE = 192
-FINE = 4
-"""Drawn so many times larger and shrunk, for smooth edges."""
+SCALE = 4
+"""Images are drawn this many times larger and then reduced, for smooth edges."""
 
 
 class Canvas:
-    """A square picture in the making: a ground that runs from one colour at the top to another below, shapes on it."""
+    """A square image: a vertical colour gradient as background, and shapes on it."""
 
     def __init__(self, top: str, bottom: str) -> None:
         ends = np.array([ImageColor.getrgb(top), ImageColor.getrgb(bottom)], float)
-        share = np.linspace(0, 1, SIDE * FINE)[:, None]
+        share = np.linspace(0, 1, SIDE * SCALE)[:, None]
         rows = ((1 - share) * ends[0] + share * ends[1]).astype(np.uint8)
         self.image = Image.fromarray(np.ascontiguousarray(np.broadcast_to(rows[:, None], (len(rows), len(rows), 3))))
         self.draw = ImageDraw.Draw(self.image)
 
     def polygon(self, colour: str, *points: tuple[float, float]) -> None:
-        self.draw.polygon([(x * SIDE * FINE, y * SIDE * FINE) for x, y in points], colour)
+        self.draw.polygon([(x * SIDE * SCALE, y * SIDE * SCALE) for x, y in points], colour)
 
     def disc(self, colour: str, x: float, y: float, across: float, down: float | None = None) -> None:
-        """An ellipse about (x, y) with these radii."""
+        """An ellipse with centre (x, y) and radii `across` and `down`."""
         down = down or across
         box = [x - across, y - down, x + across, y + down]
-        self.draw.ellipse([v * SIDE * FINE for v in box], colour)
+        self.draw.ellipse([v * SIDE * SCALE for v in box], colour)
 
     def ball(self, colours: Sequence[str], x: float, y: float, radius: float) -> None:
-        """Discs within each other, towards the light at the upper left."""
+        """Nested discs, shaded as if lit from the upper left."""
         for i, colour in enumerate(colours):
             share = i / len(colours)
             self.disc(colour, x - 0.35 * share * radius, y - 0.4 * share * radius, radius * (1 - share))
 
     def box(self, colour: str, left: float, top: float, right: float, bottom: float) -> None:
-        self.draw.rectangle([v * SIDE * FINE for v in (left, top, right, bottom)], colour)
+        self.draw.rectangle([v * SIDE * SCALE for v in (left, top, right, bottom)], colour)
 
     def line(self, colour: str, width: float, *points: tuple[float, float]) -> None:
-        ends = [(x * SIDE * FINE, y * SIDE * FINE) for x, y in points]
-        self.draw.line(ends, colour, round(width * SIDE * FINE), joint="curve")
+        ends = [(x * SIDE * SCALE, y * SIDE * SCALE) for x, y in points]
+        self.draw.line(ends, colour, round(width * SIDE * SCALE), joint="curve")
 
-    def done(self, *, soft: float = 2.0) -> Image.Image:
-        blurred = self.image.filter(ImageFilter.GaussianBlur(soft * FINE / 2))
+    def finished(self, *, blur: float = 2.0) -> Image.Image:
+        """The image in its final size."""
+        blurred = self.image.filter(ImageFilter.GaussianBlur(blur * SCALE / 2))
         return blurred.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
@@ -64,7 +65,7 @@ def sunflower() -> Image.Image:
                 colour, *((0.5 + r * along[0] + w * across[0], 0.46 + r * along[1] + w * across[1]) for r, w in reach)
             )
     canvas.ball(["#4a2a10", "#5d3716", "#6b431d"], 0.5, 0.46, 0.17)
-    return canvas.done()
+    return canvas.finished()
 
 
 def orange() -> Image.Image:
@@ -72,7 +73,7 @@ def orange() -> Image.Image:
     canvas.disc("#d9d2c6", 0.53, 0.86, 0.34, 0.06)
     canvas.ball(["#e06a00", "#ee7d05", "#f78f14", "#fca02c", "#ffb54d"], 0.5, 0.52, 0.37)
     canvas.disc("#5d7a1f", 0.5, 0.19, 0.035, 0.022)
-    return canvas.done()
+    return canvas.finished()
 
 
 def apple() -> Image.Image:
@@ -85,7 +86,7 @@ def apple() -> Image.Image:
     canvas.disc("#f08a8a", 0.31, 0.4, 0.05, 0.09)
     canvas.line("#5b3a1c", 0.03, (0.5, 0.27), (0.54, 0.1))
     canvas.disc("#5f9a33", 0.66, 0.14, 0.12, 0.05)
-    return canvas.done()
+    return canvas.finished()
 
 
 def sea() -> Image.Image:
@@ -97,7 +98,7 @@ def sea() -> Image.Image:
         canvas.line("#4f92c4" if i % 2 else "#174d80", 0.006 + 0.014 * i / 26, (x - 0.3, y), (x + 0.25, y + 0.004))
     canvas.disc("#ffffff", 0.25, 0.17, 0.16, 0.04)
     canvas.disc("#f4f8fb", 0.72, 0.27, 0.2, 0.03)
-    return canvas.done()
+    return canvas.finished()
 
 
 def mountain() -> Image.Image:
@@ -108,7 +109,7 @@ def mountain() -> Image.Image:
     canvas.polygon("#f5f9fc", (0.58, 0.14), (0.42, 0.42), (0.5, 0.38), (0.56, 0.47), (0.63, 0.37), (0.75, 0.4))
     canvas.polygon("#e6eef5", (0.25, 0.35), (0.16, 0.48), (0.24, 0.45), (0.34, 0.48))
     canvas.polygon("#3c5a36", (0, 0.82), (0.5, 0.76), (1, 0.83), (1, 1), (0, 1))
-    return canvas.done()
+    return canvas.finished()
 
 
 def skyscraper() -> Image.Image:
@@ -122,7 +123,7 @@ def skyscraper() -> Image.Image:
         for column in range(6):
             x = 0.355 + column * 0.05
             canvas.box("#9fc0de" if (row + column) % 3 else "#c7dcee", x, y, x + 0.032, y + 0.022)
-    return canvas.done(soft=1)
+    return canvas.finished(blur=1)
 
 
 def road() -> Image.Image:
@@ -134,7 +135,7 @@ def road() -> Image.Image:
         canvas.polygon("#f2efe2", (0.5 - w, near), (0.5 + w, near), (0.5 + v, far), (0.5 - v, far))
     for side in (-1, 1):
         canvas.line("#e8e6dc", 0.012, (0.5 + side * 0.027, 0.46), (0.5 + side * 0.45, 1))
-    return canvas.done()
+    return canvas.finished()
 
 
 def clock() -> Image.Image:
@@ -148,7 +149,7 @@ def clock() -> Image.Image:
     canvas.line("#1b1c1f", 0.032, (0.5, 0.5), (0.36, 0.4))
     canvas.line("#1b1c1f", 0.022, (0.5, 0.5), (0.62, 0.26))
     canvas.disc("#b3261e", 0.5, 0.5, 0.025)
-    return canvas.done(soft=1)
+    return canvas.finished(blur=1)
 
 
 def pine_tree() -> Image.Image:
@@ -158,7 +159,7 @@ def pine_tree() -> Image.Image:
     for i, colour in enumerate(["#1c4a2b", "#225734", "#2a653d", "#317145"]):
         low, wide = 0.84 - i * 0.17, 0.33 - i * 0.065
         canvas.polygon(colour, (0.5, low - 0.34), (0.5 + wide, low), (0.5, low - 0.05), (0.5 - wide, low))
-    return canvas.done()
+    return canvas.finished()
 
 
 def plain() -> Image.Image:
@@ -169,7 +170,7 @@ def plain() -> Image.Image:
         canvas.line("#b9b05a" if i % 2 else "#97903c", 0.01, (0, y), (1, y + 0.01))
     canvas.disc("#ffffff", 0.3, 0.2, 0.2, 0.05)
     canvas.disc("#f3f7fa", 0.75, 0.3, 0.18, 0.03)
-    return canvas.done()
+    return canvas.finished()
 
 
 def cup() -> Image.Image:
@@ -182,7 +183,7 @@ def cup() -> Image.Image:
     canvas.box("#5a9bd3", 0.22, 0.28, 0.32, 0.83)
     canvas.disc("#d7e6f3", 0.44, 0.26, 0.26, 0.08)
     canvas.disc("#4b2c18", 0.44, 0.27, 0.22, 0.06)
-    return canvas.done()
+    return canvas.finished()
 
 
 def rocket() -> Image.Image:
@@ -196,11 +197,11 @@ def rocket() -> Image.Image:
     canvas.box("#cdd4db", 0.52, 0.26, 0.58, 0.74)
     canvas.polygon("#d8423a", (0.42, 0.27), (0.5, 0.08), (0.58, 0.27))
     canvas.disc("#2c5f94", 0.5, 0.38, 0.04)
-    return canvas.done()
+    return canvas.finished()
 
 
 DRAWINGS: dict[str, Callable[[], Image.Image]] = {
     drawing.__name__: drawing
     for drawing in (sunflower, sea, orange, skyscraper, rocket, mountain, apple, road, clock, pine_tree, plain, cup)
 }
-"""By the name of the class they show, as CIFAR-100 calls it."""
+"""By the CIFAR-100 name of the class they show."""

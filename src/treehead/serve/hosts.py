@@ -1,7 +1,7 @@
-"""By which names the server may be called, so that no page from elsewhere reaches it through a name of its own.
+"""Check the Host header of requests, against DNS rebinding.
 
-DNS rebinding: once a stranger's page is loaded, its name is made to point to this machine, and the browser takes the
-server here for a part of that page. What such a page asks for carries the stranger's name in its Host header.
+In this attack the domain of a malicious page is changed to resolve to this machine once the page is loaded, so the
+browser lets the page read what the server answers. Its requests have the malicious domain in their Host header.
 """
 
 import re
@@ -16,7 +16,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class HostCheck:
-    """Refuses with 421 what calls the server by another name than its address, localhost, or one of `names`."""
+    """Refuses requests with status 421 unless their Host is an IP address, localhost or one of `names`."""
 
     def __init__(self, app: ASGIApp, *, names: Collection[str]) -> None:
         self.app = app
@@ -27,22 +27,22 @@ class HostCheck:
             await self.app(scope, receive, send)
             return
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        if is_own(host, self.names):
+        if is_allowed(host, self.names):
             await self.app(scope, receive, send)
             return
-        told = f"this server is not called {host!r}; treehead serve --allow-host NAME lets it answer to another name"
-        await JSONResponse({"detail": told}, 421)(scope, receive, send)
+        message = f"host {host!r} is not allowed; treehead serve --allow-host NAME allows another host name"
+        await JSONResponse({"detail": message}, 421)(scope, receive, send)
 
 
-def is_own(host: str, names: Collection[str]) -> bool:
-    """Whether a Host header (`name`, `name:8100`, `[::1]:8100`) may be answered; `names` in lower case.
+def is_allowed(host: str, names: Collection[str]) -> bool:
+    """Whether a Host header (`name`, `name:8100`, `[::1]:8100`) is allowed; `names` are lower case.
 
-    Conventions: any address may: rebinding needs a name.
+    Conventions: every IP address is allowed, since DNS rebinding needs a name.
     """
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:@/\s]+))(?::\d*)?", host)
-    if found is None:
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\[\]:@/\s]+))(?::\d*)?", host)
+    if match is None:
         return False
-    name = (found[1] or found[2]).lower().removesuffix(".")
+    name = (match[1] or match[2]).lower().removesuffix(".")
     return name == "localhost" or name in names or _is_address(name)
 
 
@@ -55,7 +55,7 @@ def _is_address(name: str) -> bool:
 
 
 def names_of(host: str) -> set[str]:
-    """What a server that listens on `host` is called: that, and where other machines reach it, this machine's name."""
+    """The names of a server that listens on `host`; other machines may also use the host name of this machine."""
     if host in LOOPBACK:
         return {host}
     machine = socket.gethostname()

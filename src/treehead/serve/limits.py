@@ -1,47 +1,48 @@
-"""How much a request may bring: its bytes are counted as they come, before anything is made of them."""
+"""Limits of a request; its bytes are counted as they arrive, before they are parsed."""
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BYTES = 32 * 2**20
-MOST_IMAGES = 64
-MOST_PIXELS = 50_000_000
-"""Of one image: with transparency, a gigabyte while it is decoded."""
+MAX_BYTES = 32 * 2**20
+MAX_IMAGES = 64
+MAX_PIXELS = 50_000_000
+"""Per image; reading one with transparency takes a gigabyte of memory."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Pillow's plain decoders. Others, such as EPS, start foreign programs, which a stranger's file should not."""
+"""Formats that Pillow reads by itself. For others, such as EPS, it runs external programs: unsafe for uploads."""
 
-PATIENCE = 8
-"""How many times the limit is read on and thrown away: a browser that cannot finish sending never hears the answer."""
+DISCARDED = 8
+"""Multiple of the limit that is read and discarded: a browser that cannot finish sending ignores the response."""
 
 
 class BodyLimit:
-    """Refuses a request whose body is longer than `most` bytes with 413, whatever length it declared."""
+    """Refuses a request whose body is longer than `max_bytes` with status 413, whatever length it declared."""
 
-    def __init__(self, app: ASGIApp, *, most: int = MOST_BYTES) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BYTES) -> None:
         self.app = app
-        self.most = most
+        self.max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        over = declared.isdigit() and int(declared) > self.most
-        seen = 0
+        over = declared.isdigit() and int(declared) > self.max_bytes
+        received = 0
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal received
             message = await receive()
-            seen += len(message.get("body", b""))
-            if over or seen > self.most:
-                await _throw_away(receive, message, seen, most=PATIENCE * self.most)
-                raise HTTPException(413, f"a request may bring {self.most / 2**20:g} MB; send smaller images, or fewer")
+            received += len(message.get("body", b""))
+            if over or received > self.max_bytes:
+                await _discard(receive, message, received, limit=DISCARDED * self.max_bytes)
+                limit = f"{self.max_bytes / 2**20:g} MB"
+                raise HTTPException(413, f"a request is limited to {limit}; send smaller or fewer images")
             return message
 
         await self.app(scope, counted, send)
 
 
-async def _throw_away(receive: Receive, message: Message, seen: int, *, most: int) -> None:
-    while seen <= most and message["type"] == "http.request" and message.get("more_body"):
+async def _discard(receive: Receive, message: Message, received: int, *, limit: int) -> None:
+    while received <= limit and message["type"] == "http.request" and message.get("more_body"):
         message = await receive()
-        seen += len(message.get("body", b""))
+        received += len(message.get("body", b""))

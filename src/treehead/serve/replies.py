@@ -1,97 +1,106 @@
-"""What the endpoint answers, as the types its OpenAPI description is made of."""
+"""The responses of the endpoint, as the types of its OpenAPI schema."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+def doc(text: str) -> dict[str, str]:
+    """Metadata of a field that becomes its description in the OpenAPI schema."""
+    return {"description": text}
 
 
 @dataclass(frozen=True, slots=True)
 class LevelAnswer:
-    """The answer at one level, and its head's probability of it."""
+    """The answer at one level."""
 
-    answer: str
-    probability: float
+    answer: str = field(metadata=doc("Name of the class."))
+    probability: float = field(metadata=doc("Its probability by the head of this level."))
 
 
 @dataclass(frozen=True, slots=True)
 class ConfidentAnswer:
-    """The answer at the deepest level that is sure enough."""
+    """The answer at the deepest level that reaches the confidence threshold."""
 
-    level: str
-    answer: str
-    probability: float
+    level: str = field(metadata=doc("Name of the level."))
+    answer: str = field(metadata=doc("Name of the class."))
+    probability: float = field(metadata=doc("Its probability by the head of this level."))
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A path of the tree, leaf first, and its share of what the heads give to all paths."""
+    """A path of the tree."""
 
-    path: list[str]
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class ImageAnswer:
-    """All that is told of one image. `confident` is null where no level is sure enough; `nodes` only if asked for."""
-
-    image: str
-    levels: dict[str, LevelAnswer]
-    confident: ConfidentAnswer | None
-    paths: list[Path]
-    nodes: dict[str, dict[str, float]] | None = None
+    path: list[str] = field(metadata=doc("Names of the classes, leaf first."))
+    share: float = field(
+        metadata=doc("Product of the probabilities along the path, divided by the sum over all paths.")
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """One answer per image, in the order they were sent."""
+class Prediction:
+    """The prediction for one image."""
 
-    predictions: list[ImageAnswer]
+    image: str = field(metadata=doc("File name in the request."))
+    levels: dict[str, LevelAnswer] = field(metadata=doc("The answer at every level."))
+    confident: ConfidentAnswer | None = field(metadata=doc("null if no level reaches the confidence threshold."))
+    paths: list[Path] = field(metadata=doc("The best paths, best first."))
+    nodes: dict[str, dict[str, float]] | None = field(
+        default=None, metadata=doc("If requested, the probability of every class of every level.")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """One prediction per image."""
+
+    predictions: list[Prediction] = field(metadata=doc("In the order of the images in the request."))
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The label tree: names[l][i] is class i of level l, leaves first; parents[l][i] its parent's number at l + 1."""
+    """The label tree."""
 
     name: str
-    levels: list[str]
-    names: list[list[str]]
-    parents: list[list[int]]
+    levels: list[str] = field(metadata=doc("Names of the levels, leaves first."))
+    names: list[list[str]] = field(metadata=doc("names[l][i] is class i of level l."))
+    parents: list[list[int]] = field(metadata=doc("parents[l][i] is the index of its parent at level l + 1."))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may hold: bytes and images in all, pixels of one image; and the formats that are read."""
+    """Limits of a request."""
 
-    bytes: int
-    images: int
-    pixels: int
-    formats: list[str]
+    bytes: int = field(metadata=doc("Size of the request."))
+    images: int = field(metadata=doc("Number of images."))
+    pixels: int = field(metadata=doc("Pixels per image."))
+    formats: list[str] = field(metadata=doc("Image formats that can be read."))
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """The network that answers. `accuracy`: per level, on the test images of its data set, where that is known."""
+class ModelInfo:
+    """The network, and the limits of a request."""
 
     name: str
-    treehead: str
-    tree: str
-    levels: list[str]
-    classes: list[int]
-    input_shape: list[int]
-    decode: str
-    accuracy: dict[str, float] | None
-    limits: Limits
+    treehead: str = field(metadata=doc("Version of treehead."))
+    tree: str = field(metadata=doc("Name of the label tree."))
+    levels: list[str] = field(metadata=doc("Names of the levels, leaves first."))
+    classes: list[int] = field(metadata=doc("Number of classes of every level."))
+    input_shape: list[int] = field(metadata=doc("Channels, height and width of the network's input."))
+    decode: str = field(metadata=doc("How the heads' probabilities become one answer per level."))
+    accuracy: dict[str, float] | None = field(metadata=doc("Of every level on test images; null if unknown."))
+    limits: Limits = field(metadata=doc("Limits of a request."))
 
 
 @dataclass(frozen=True, slots=True)
 class SampleLink:
-    """An image to try, and what it shows."""
+    """A sample image."""
 
-    title: str
-    href: str
-    drawn: bool
+    title: str = field(metadata=doc("Name of the class it shows."))
+    href: str = field(metadata=doc("Address of the PNG."))
+    drawn: bool = field(metadata=doc("true: drawn for the web page; false: an image of the data set."))
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """One sentence: what is wrong and the way out."""
+class Error:
+    """What is wrong, and how to correct it."""
 
-    detail: str
+    detail: str = field(metadata=doc("One sentence."))

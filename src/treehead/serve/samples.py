@@ -1,4 +1,4 @@
-"""Images to try: a run's own samples where its folder has some, else pictures drawn for the classes its tree has."""
+"""Sample images: those of the run folder if it has any, else drawings of classes in the tree."""
 
 import io
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from treehead.runfiles import RunFolder
 from treehead.serve.drawings import DRAWINGS
 from treehead.types import Array
 
-MOST = 12
+MAX_SAMPLES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A PNG, and what it shows. drawn: by our own code, not taken from a data set."""
+    """A PNG and the class it shows. drawn: by `serve.drawings`, not an image of a data set."""
 
     title: str
     png: bytes
@@ -24,23 +24,22 @@ class Sample:
 
 
 def samples_of(tree: LabelTree, folder: RunFolder | None) -> list[Sample]:
-    """At most `MOST`; none where the run kept no images and nothing drawn is in its tree."""
+    """At most `MAX_SAMPLES`; none if the run kept no images and there is no drawing of a class in the tree."""
     if folder is not None and folder.samples.exists():
         arrays = folder.read_arrays(folder.samples)
-        some = np.linspace(0, len(arrays["pixels"]) - 1, min(MOST, len(arrays["pixels"]))).astype(int)
-        return [
-            Sample(tree.names[0][int(arrays["labels"][i, 0])], _png(arrays["pixels"][i]), drawn=False) for i in some
-        ]
-    known = [name for name in DRAWINGS if name in tree.names[0]]
-    return [Sample(name, _written(DRAWINGS[name]()), drawn=True) for name in known[:MOST]]
+        pixels, labels = arrays["pixels"], arrays["labels"][:, 0]
+        chosen = np.linspace(0, len(pixels) - 1, min(MAX_SAMPLES, len(pixels))).astype(int)
+        return [Sample(tree.names[0][int(labels[i])], _png(_image(pixels[i])), drawn=False) for i in chosen]
+    names = [name for name in DRAWINGS if name in tree.names[0]]
+    return [Sample(name, _png(DRAWINGS[name]()), drawn=True) for name in names[:MAX_SAMPLES]]
 
 
-def _png(pixels: Array) -> bytes:
-    """(C, H, W) uint8 -> PNG."""
-    return _written(Image.fromarray(pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]))
+def _image(pixels: Array) -> Image.Image:
+    """Shapes: pixels: (C, H, W) uint8, C = 1 or 3."""
+    return Image.fromarray(pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0])
 
 
-def _written(image: Image.Image) -> bytes:
-    held = io.BytesIO()
-    image.save(held, "PNG")
-    return held.getvalue()
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""From a model's name to a listening server, and its end."""
+"""Start the server for a model, and stop it on Ctrl-C."""
 
 import errno
 import json
@@ -6,9 +6,9 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
+from treehead.extras import require
 from treehead.inference.classifier import SHIPPED, folder_of, load
 from treehead.inference.exported import exported_metrics
 from treehead.runfiles import RunFolder
@@ -16,21 +16,20 @@ from treehead.types import UserError
 
 
 def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str] = ()) -> None:
-    """Load a model and answer for it until Ctrl-C; says the address as soon as it answers.
+    """Load a model and serve it until Ctrl-C; the address is printed when the server is ready.
 
-    Conventions: port 0 takes one that is free. `show` opens the page in the browser. `names` are what it may
-        be called beside its address and its own names, such as a proxy's.
-    Raises: UserError: no such model, an address that is taken or not this machine's, or the extra `serve` is missing.
+    Conventions: port 0 chooses a free one. `show` opens the page in the browser. `names` are further host names that
+        requests may use, such as a proxy's.
+    Raises: UserError: no such model, an unusable address, or the extra `serve` is missing.
     """
-    if missing := [name for name in ("fastapi", "uvicorn", "python_multipart") if find_spec(name) is None]:
-        raise UserError(f"serving needs {', '.join(missing)}: pip install 'treehead[serve]'")
+    require("fastapi", "uvicorn", "python_multipart")
     import uvicorn
 
     from treehead.serve.app import build_app
     from treehead.serve.hosts import LOOPBACK, names_of
     from treehead.serve.samples import samples_of
 
-    with _listening(host, port) as listener:  # before the model is loaded: what cannot be had is said at once
+    with _listening(host, port) as listener:  # before the model is loaded, so that an unusable address fails at once
         classifier = load(source)
         folder = None if Path(source).suffix in (".onnx", ".safetensors") else folder_of(source)
         name = source if source in SHIPPED else Path(source).resolve().name
@@ -46,14 +45,14 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
         config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
         try:
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn has closed everything and raises it again
+        except KeyboardInterrupt:  # raised again by uvicorn after a graceful shutdown
             print("\nstopped", file=sys.stderr)
 
 
 def _announce(name: str, address: str, *, open_to_others: bool, show: bool) -> None:
-    print(f"{name} answers at {address} (its JSON endpoint: {address}/docs); Ctrl-C stops it", flush=True)
+    print(f"serving {name} at {address} (JSON endpoint: {address}/docs); stop with Ctrl-C", flush=True)
     if open_to_others:
-        print("whoever reaches this machine can send it images; --host 127.0.0.1 keeps to it", file=sys.stderr)
+        print("other machines can send images to this server; use --host 127.0.0.1 to prevent it", file=sys.stderr)
     if show:
         webbrowser.open(address)
 
@@ -73,13 +72,13 @@ def _listening(host: str, port: int) -> socket.socket:
             listener.close()
         code = getattr(error, "errno", None)
         if code == errno.EADDRINUSE:
-            raise UserError(f"port {port} of {host} is taken; --port 0 takes a free one") from None
+            raise UserError(f"port {port} of {host} is in use; --port 0 chooses a free one") from None
         raise UserError(f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}") from None
     return listener
 
 
 def _accuracy(source: str, folder: RunFolder | None) -> dict[str, float] | None:
-    """Per level, of a model whose figures are at hand."""
+    """Accuracy per level on the test images, if the model comes with its metrics."""
     if folder is None:
         return exported_metrics(Path(source)).get("accuracy") if source.endswith(".safetensors") else None
     return json.loads(folder.read_text(folder.metrics))["accuracy"] if folder.metrics.exists() else None

@@ -1,17 +1,9 @@
 """The history as TensorBoard events, where that extra is installed and asked for."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from treehead.records.run import EpochRecord
 from treehead.train.loop import Progress, Watcher
-from treehead.types import UserError
-
-
-def require_tensorboard() -> None:
-    """Raises: UserError: the extra is not installed. To be asked before a run folder is made."""
-    if find_spec("tensorboard") is None:
-        raise UserError("output.tensorboard needs TensorBoard: pip install 'treehead[tensorboard]', or leave it out")
 
 
 class TensorBoardWatcher:

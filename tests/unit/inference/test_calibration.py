@@ -1,4 +1,4 @@
-"""Temperatures: found where they are known, and fitted on the right images alone."""
+"""Temperatures: known ones are recovered, and only validation images are fitted on."""
 
 import dataclasses
 from pathlib import Path
@@ -27,8 +27,8 @@ from treehead.spec import build_spec
 from treehead.types import Array, UserError
 
 
-def drawn(num_images: int, *, sharpened: float, seed: int = 0) -> tuple[Array, Array]:
-    """Logits that are `sharpened` times too sure of labels drawn from their softmax."""
+def sampled(num_images: int, *, sharpened: float, seed: int = 0) -> tuple[Array, Array]:
+    """Logits `sharpened` times as large as those whose softmax the labels are drawn from."""
     rng = np.random.default_rng(seed)
     logits = 2 * rng.standard_normal((num_images, 5))
     labels = (softmax(logits).cumsum(axis=1) < rng.random((num_images, 1))).sum(axis=1)
@@ -36,13 +36,13 @@ def drawn(num_images: int, *, sharpened: float, seed: int = 0) -> tuple[Array, A
 
 
 @pytest.mark.parametrize("sharpened", [0.5, 1.0, 3.0])
-def test_the_temperature_undoes_what_was_done_to_the_logits(sharpened: float) -> None:
-    logits, labels = drawn(20_000, sharpened=sharpened)
+def test_the_temperature_recovers_the_scale_of_the_logits(sharpened: float) -> None:
+    logits, labels = sampled(20_000, sharpened=sharpened)
     assert fit_temperature(logits, labels) == pytest.approx(sharpened, rel=0.03)
 
 
-def test_no_other_temperature_loses_less() -> None:
-    logits, labels = drawn(300, sharpened=1.7)
+def test_no_other_temperature_has_a_lower_loss() -> None:
+    logits, labels = sampled(300, sharpened=1.7)
     best = fit_temperature(logits, labels)
     least = log_loss(labels, softmax(logits, best))
     for other in best * np.array([0.5, 0.9, 0.99, 1.01, 1.1, 2.0]):
@@ -50,25 +50,25 @@ def test_no_other_temperature_loses_less() -> None:
 
 
 def test_four_images_by_hand() -> None:
-    """Right in three of four, by logits of 3 to 0: softmax(log 3, 0) is 3/4, so T must make log 3 of 3."""
+    """Three of four are right with logits 3 and 0; softmax(log 3, 0) is 3/4, so 3 / T must be log 3."""
     logits = np.array([[3.0, 0.0]] * 4)
     assert fit_temperature(logits, np.array([0, 0, 0, 1])) == pytest.approx(3 / np.log(3), rel=1e-6)
 
 
-def test_a_head_that_is_never_or_always_wrong_meets_the_bounds() -> None:
+def test_a_head_that_is_always_right_or_always_wrong_gets_a_bound() -> None:
     logits = np.eye(3)[[0, 1, 2]]
     assert fit_temperature(logits, np.array([0, 1, 2])) == pytest.approx(LOWEST)
     assert fit_temperature(logits, np.array([1, 2, 0])) == pytest.approx(HIGHEST)
 
 
 class Fixed:
-    """An engine that knows only what it gives for the validation images."""
+    """An engine with fixed logits for the validation images."""
 
     def __init__(self, logits: Array) -> None:
         self.logits = logits
 
     def predict(self, pixels: Array) -> list[Array]:
-        assert len(pixels) == len(self.logits), "asked for other images than the validation's"
+        assert len(pixels) == len(self.logits), "not the validation images"
         return [self.logits, self.logits]
 
 
@@ -76,8 +76,8 @@ def images(labels: Array) -> Images:
     return Images(np.zeros((len(labels), 1, 1, 1), np.uint8), np.stack([labels, labels], axis=1))
 
 
-def test_temperatures_come_from_the_validation_images_alone() -> None:
-    logits, labels = drawn(2_000, sharpened=2.0)
+def test_temperatures_are_fitted_on_the_validation_images() -> None:
+    logits, labels = sampled(2_000, sharpened=2.0)
     test, train = images(labels[:7]), images(labels[:9])
     found = fit_calibration(Fixed(logits), Splits("90:10", train, images(labels), test))  # pyright: ignore[reportArgumentType]
     assert found.temperatures == pytest.approx((2.0, 2.0), rel=0.1)
@@ -85,23 +85,23 @@ def test_temperatures_come_from_the_validation_images_alone() -> None:
 
 
 def test_test_images_are_never_fitted_on() -> None:
-    logits, labels = drawn(50, sharpened=2.0)
+    logits, labels = sampled(50, sharpened=2.0)
     test = images(labels)
     found = fit_calibration(Fixed(logits), Splits("official", test, test, test))  # pyright: ignore[reportArgumentType]
-    assert found == Calibration((1.0, 1.0), reason="no validation images of its own")
+    assert found == Calibration((1.0, 1.0), reason="no separate validation images")
 
 
-def test_unknown_labels_are_left_out() -> None:
-    logits, labels = drawn(2_000, sharpened=2.0)
+def test_missing_labels_are_left_out() -> None:
+    logits, labels = sampled(2_000, sharpened=2.0)
     unknown = images(np.where(np.arange(2_000) % 2, labels, -1))
     splits = Splits("90:10", unknown, unknown, images(labels))
     found = fit_calibration(Fixed(logits), splits)  # pyright: ignore[reportArgumentType]
     assert found.temperatures[0] == fit_temperature(logits[1::2], labels[1::2])
 
 
-def test_it_is_kept_in_the_run_folder(tmp_path: Path) -> None:
+def test_calibration_is_stored_in_the_run_folder(tmp_path: Path) -> None:
     folder, levels = RunFolder(tmp_path), ("fine", "kind")
-    assert read_calibration(folder, levels).temperatures == (1.0, 1.0)  # a run from before there was one
+    assert read_calibration(folder, levels).temperatures == (1.0, 1.0)  # a run of an early version has no file
     written = Calibration((1.5, 0.75), images=300)
     write_calibration(folder, written, levels)
     assert read_calibration(folder, levels) == written
@@ -110,12 +110,12 @@ def test_it_is_kept_in_the_run_folder(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"calibration.json is damaged"):
             read_calibration(folder, levels)
     folder.calibration.write_text('{"temperature": {"fine": 0, "kind": 1}, "images": 1, "reason": null}')
-    with pytest.raises(UserError, match="a temperature is positive"):
+    with pytest.raises(UserError, match="temperatures must be positive"):
         read_calibration(folder, levels)
 
 
-def test_an_evaluated_run_answers_by_its_temperatures(tmp_path: Path) -> None:
-    """What is fitted on validation images is what the test images are measured with, and what the model answers by."""
+def test_evaluation_and_inference_use_the_fitted_temperatures(tmp_path: Path) -> None:
+    """The temperatures fitted on validation images apply to the test metrics and to later predictions."""
     tree = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
     config = changed(RunConfig(), {"network.stages": [{"width": 4, "residuals": 0}], "engine.precision": "float32"})
     spec = build_spec(config.network, input_shape=(3, 8, 8), levels=tree.levels, sizes=tree.sizes)
@@ -139,8 +139,8 @@ def test_an_evaluated_run_answers_by_its_temperatures(tmp_path: Path) -> None:
         np.testing.assert_allclose(ours, stored[f"probabilities_{level}"], atol=1e-3)  # stored as 16-bit floats
 
 
-def test_the_figures_tell_before_and_after() -> None:
-    logits, labels = drawn(5_000, sharpened=3.0)
+def test_calibration_is_measured_before_and_after() -> None:
+    logits, labels = sampled(5_000, sharpened=3.0)
     found = calibration_figures(Calibration((3.0,), images=9), ("fine",), logits=[logits], labels=labels[:, None])
     assert found["before"]["loss"]["fine"] == log_loss(labels, softmax(logits))
     assert found["after"]["loss"]["fine"] < found["before"]["loss"]["fine"]

@@ -1,13 +1,13 @@
-// The tree as a list to be opened, with a bar per node: the same figures as the wheel's, to be read and reached by key.
-import { make, percent, said } from "./tree.js";
+// The tree as a nested list with a bar per node: the probabilities of the wheel, as text and by keyboard.
+import { make, percent, readable } from "./tree.js";
 
 function row(node, { share, best, second }) {
-  const lit = best.includes(node), next = second.includes(node);
+  const lit = best.includes(node), runnerUp = second.includes(node);
   const bar = make("span", { class: "bar" });
   bar.style.setProperty("--share", share(node));
-  const mark = lit ? " lit" : next ? " second" : "";
+  const mark = lit ? " lit" : runnerUp ? " second" : "";
   return make("span", { class: `row${mark}` },
-    make("span", { class: "name" }, said(node.name)), bar, make("span", { class: "number" }, percent(share(node))));
+    make("span", { class: "name" }, readable(node.name)), bar, make("span", { class: "number" }, percent(share(node))));
 }
 
 function branch(node, view) {
@@ -23,5 +23,5 @@ function branch(node, view) {
 const list = (parent, view) =>
   make("ul", {}, ...[...parent.children].sort((a, b) => view.share(b) - view.share(a)).map((node) => branch(node, view)));
 
-/** Replace what stands in `place`. view: {share(node), best, second}: nodes of the paths. */
-export const outline = (place, tree, view) => place.replaceChildren(list(tree.root, view));
+/** Fill `parent` with the list. view: {share(node), best, second}: probability, and the nodes of the two best paths. */
+export const outline = (parent, tree, view) => parent.replaceChildren(list(tree.root, view));

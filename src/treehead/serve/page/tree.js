@@ -1,10 +1,10 @@
-// The label tree as nodes that know their parent and children, and how things are written.
+// The label tree as linked nodes, and how names and probabilities are displayed.
 
-export const said = (name) => name.replaceAll("_", " ");
+export const readable = (name) => name.replaceAll("_", " ");
 export const percent = (share) => `${(100 * share).toFixed(share < 0.0995 || share > 0.9949 ? 1 : 0)} %`;
 
 /** {levels, nodes: per level, leaves first, root: {children}}; a node has key, name, level, parent, children, leaves. */
-export function grow(tree) {
+export function linked(tree) {
   const root = { children: [], depth: 0 };
   const nodes = tree.names.map((names, level) =>
     names.map((name) => ({ key: `${tree.levels[level]}:${name}`, name, level, children: [], leaves: 0 })));
@@ -19,7 +19,7 @@ export function grow(tree) {
 }
 
 /** The nodes of a path of names, leaf first. */
-export const along = (tree, path) => path.map((name, level) => tree.byKey.get(`${tree.levels[level]}:${name}`));
+export const nodesOf = (tree, path) => path.map((name, level) => tree.byKey.get(`${tree.levels[level]}:${name}`));
 
 /** Make an element: make("p", {class: "quiet"}, "text", child). */
 export function make(tag, attributes = {}, ...inside) {

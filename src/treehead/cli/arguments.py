@@ -1,6 +1,6 @@
-"""What commands are given, and what several of them do with it.
+"""Arguments that several commands share, and what several commands do with them.
 
-The rooms that compute are imported inside functions, so that `treehead --help` answers at once.
+Packages that compute are imported inside functions, so that `treehead --help` answers at once.
 """
 
 import os
@@ -21,18 +21,22 @@ if TYPE_CHECKING:
     from treehead.train.loop import Watcher
 
 INTERRUPTED = 130
-"""Exit code of what Ctrl-C stopped."""
+"""Exit code after Ctrl-C."""
 
-Words = Annotated[
+ConfigArguments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[RECIPE|FILE.toml] [key=value ...]", help="A recipe or a config, then what to change."),
+    typer.Argument(
+        metavar="[RECIPE|FILE.toml] [key=value ...]", help="A recipe or a config file, then overrides of its keys."
+    ),
 ]
-EngineWords = Annotated[list[str] | None, typer.Argument(metavar="[engine.KEY=VALUE ...]")]
+EngineOverrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[engine.KEY=VALUE ...]", help="Overrides of the run's engine config.")
+]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
 def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
-    """Train with progress, then report; Ctrl-C says how to go on."""
+    """Train with a progress display, then write the report; on Ctrl-C print the command that resumes the run."""
     from treehead.progress import watching
     from treehead.report import write_report
 
@@ -41,14 +45,14 @@ def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
             run = work(loader(), watcher)
     except KeyboardInterrupt:
         if (root / "environment.json").exists():
-            print(f"\nstopped; go on with: treehead resume {root}", file=sys.stderr)
+            print(f"\nstopped; resume with: treehead resume {root}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     print_metrics(run.metrics)
     print(f"report: {write_report(root)}")
 
 
 def loader() -> "Loader":
-    """Finds data sets, and fetches or decodes what is missing with a progress bar."""
+    """A function that loads the data set of a config, and shows a progress bar where it downloads or reads images."""
     from treehead.data.load import is_own, load
     from treehead.progress import progress_bar
 
@@ -60,14 +64,15 @@ def loader() -> "Loader":
     return load_or_fetch
 
 
-def config_of(words: list[str] | None, data: Path | None = None) -> "RunConfig":
-    """The config of `[RECIPE|FILE.toml] [key=value ...]`, on one's own images where `data` names them."""
+def config_of(arguments: list[str] | None, data: Path | None = None) -> "RunConfig":
+    """The config of `[RECIPE|FILE.toml] [key=value ...]`, on custom images where `data` names them."""
     from treehead.recipes import config_of
 
-    return config_of(words or [], data)
+    return config_of(arguments or [], data)
 
 
 def print_metrics(metrics: Metrics) -> None:
+    """Print the main metrics of a run."""
     from treehead.run.text import metric_lines
 
     for line in metric_lines(metrics):
