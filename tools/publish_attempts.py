@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from filing import copied, rewritten
+from treehead.report.drawing import png
 from treehead.report.run.read import RunRecord, read_run
-from treehead.report.run.write import png
 from treehead.report.study import figures as study_figures
 from treehead.runfiles import write_text, written_whole
 
@@ -58,7 +58,7 @@ def row(name: str, record: RunRecord) -> list[str]:
         f"{last['train']['losses'][leaf]:.3f}",
         f"{last['validation']['losses'][leaf]:.3f}",
         str(len(record.history)),
-        f"{record.environment['seconds'] / 60:.0f}",
+        f"{(record.environment['seconds'] or 0) / 60:.0f}",
         record.environment["machine"]["accelerator"] or record.environment["machine"]["processor"],
     ]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from filing import copied
 from treehead.config import described, read_config
+from treehead.report.drawing import png
 from treehead.report.run.read import RunRecord, read_run
-from treehead.report.run.write import png
 from treehead.report.study import figures as study_figures
 from treehead.runfiles import write_text, written_whole
 from treehead.types import UserError
@@ -118,7 +118,7 @@ def row(record: RunRecord) -> str:
         " / ".join(f"{count:,}" for count in metrics["severity_counts"]),
         f"{seconds:,.0f}",
         f"{images / seconds:.0f}",
-        f"{environment['peak_memory_bytes'] / 1e9:.2f} GB",
+        f"{(environment['peak_memory_bytes'] or 0) / 1e9:.2f} GB",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -128,7 +128,9 @@ def where(record: RunRecord) -> str:
     environment = record.environment
     machine, versions = environment["machine"], environment["versions"]
     cores = "1 core" if machine["cores"] == 1 else f"{machine['cores']} cores"
-    tools = {"scratch": ("python", "numpy", "numba"), "pytorch": ("python", "torch")}[environment["engine"]]
+    tools = {"scratch": ("python", "numpy", "numba"), "pytorch": ("python", "torch")}[
+        environment["engine"] or "scratch"
+    ]
     told = ", ".join(f"{name} {versions[name]}" for name in tools if name in versions)
     return (
         f"{cores} of an {machine['processor']}, {environment['started']} to {environment['finished']}, commit "

@@ -1,4 +1,4 @@
-"""Mean and interval of a few differences between runs, where the normal distribution would promise too much."""
+"""Mean and confidence interval of a small number of differences between runs, by Student's t distribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over n differences; low and high are None where they cannot be told (a single difference)."""
+    """A mean over n differences; low and high are None for a single difference."""
 
     mean: float
     low: float | None
@@ -18,21 +18,21 @@ class Interval:
 
     @property
     def is_noise(self) -> bool | None:
-        """Whether the interval holds 0; None where there is no interval."""
+        """Whether the interval includes 0; None without an interval."""
         return None if self.low is None or self.high is None else self.low <= 0 <= self.high
 
 
 def t_interval(differences: Sequence[float], *, confidence: float = 0.95) -> Interval:
-    """The interval of the mean of paired differences.
+    """Student's t interval of the mean of paired differences.
 
         mean -+ t(n - 1) * s / sqrt(n)          s: their standard deviation, dividing by n - 1
 
-    Conventions: needs two differences; one gives a mean without an interval.
+    Conventions: a single difference gives a mean without an interval.
     Raises: ValueError: no difference at all.
     Source: Student 1908, Biometrika 6(1); for pairs of runs: Box, Hunter & Hunter 2005, section 3.2.
     """
     if not len(differences):
-        raise ValueError("no difference to take the mean of")
+        raise ValueError("t_interval needs at least one difference")
     mean, n = float(np.mean(differences)), len(differences)
     if n == 1:
         return Interval(mean, None, None, 1)
@@ -43,7 +43,7 @@ def t_interval(differences: Sequence[float], *, confidence: float = 0.95) -> Int
 def known_noise_interval(
     differences: Sequence[float], *, deviation: float, degrees: int, confidence: float = 0.95
 ) -> Interval:
-    """The interval of a mean of differences of two runs, where the noise of one run is known from elsewhere.
+    """The interval of a mean difference of two runs, given the standard deviation of one run.
 
         mean -+ t(degrees) * deviation * sqrt(2 / n)
 
@@ -61,7 +61,7 @@ def t_quantile(probability: float, degrees: int) -> float:
     Raises: ValueError: probability outside (0, 1), or no degree of freedom.
     """
     if not 0 < probability < 1 or degrees < 1:
-        raise ValueError(f"no t for probability {probability} and {degrees} degrees of freedom")
+        raise ValueError(f"t_quantile needs 0 < probability < 1 and degrees >= 1, got {probability} and {degrees}")
     low, high = -1.0, 1.0
     while t_distribution(low, degrees) > probability:
         low *= 2

@@ -106,7 +106,7 @@ def decoder_lines(metrics: Metrics) -> Iterator[str]:
         fpa, tice = 100 * row["full_path_accuracy"], 100 * row["tree_inconsistency"]
         yield f"{kind:<{width}}{shares}  {counts}{_or_dash(row['mistake_severity']):>8}{hd}{fpa:>9.2f}{tice:>9.2f}"
     yield "accuracy of each level, FPA (full-path accuracy) and TICE (tree inconsistency) in percent;"
-    yield "sev: number of images by severity; MS: mean mistake severity; HD@k: mean severity of the k best-ranked leaves"
+    yield "sev: images by severity; MS: mean mistake severity; HD@k: mean severity of the k best-ranked leaves"
 
 
 def _width(level: str) -> int:

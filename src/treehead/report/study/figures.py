@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from treehead.report.drawing import STYLE, plain
 from treehead.report.palette import ACCENT, CHANCE, INK, LEVELS, PAPER, level_colours
-from treehead.report.run.figures import STYLE, plain
 from treehead.report.run.read import RunRecord
 
 MARKS = ("o", "v", "^", "s", "D")
