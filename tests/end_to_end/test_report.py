@@ -103,7 +103,13 @@ def test_page_shows_metrics_machine_and_config(run_folder: MakeRun) -> None:
         assert f"{100 * metrics['accuracy'][level]:.1f} %" in text
     for words in ("shapes", "independent", "official", "Made-up CPU 9000", "51 min", "not used for any selection"):
         assert words in text
-    for words in ("Mean mistake severity", "HD@20", "Tree inconsistency", "Full-path accuracy", "trunk.0.conv"):
+    for words in (
+        "Mean mistake severity",
+        "HD@1 / HD@5 / HD@20",
+        "Tree inconsistency",
+        "Full-path accuracy",
+        "trunk.0.conv",
+    ):
         assert words in text
     assert "[train] epochs = 12" in text
 
@@ -225,7 +231,9 @@ def test_hierarchical_and_haf5_figures_have_rows(run_folder: MakeRun) -> None:
     measured_again(root, hierarchical=shares, haf5={"mistake_severity": 2.5, "hd": {"1": 0.75}})
     text = read(write_report(root)).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "76.54 % / 87.65 % / 81.72 %" in text
-    assert "mistake severity 2.500, HD@1 0.750" in text
+    assert "Mean mistake severity on tree haf5" in text
+    assert "2.500" in text
+    assert "HD@1 on tree haf5" in text
 
 
 @pytest.mark.parametrize("name", ["config.toml", "environment.json", "tree.json", "network.json"])

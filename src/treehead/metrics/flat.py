@@ -8,7 +8,7 @@ import numpy as np
 from treehead.types import Array
 
 SMALLEST = 1e-12
-"""Probabilities are clipped here before a logarithm."""
+"""Probabilities are clipped at this value before a logarithm."""
 
 
 def softmax(logits: Array, temperature: float = 1.0) -> Array:

@@ -56,7 +56,7 @@ def known_noise_interval(
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """The t below which Student's distribution lies with this probability, by bisection to 1e-10.
+    """The quantile of Student's t distribution, by bisection to 1e-10.
 
     Raises: ValueError: probability outside (0, 1), or no degree of freedom.
     """
@@ -74,7 +74,7 @@ def t_quantile(probability: float, degrees: int) -> float:
 
 
 def t_distribution(t: float, degrees: int) -> float:
-    """The probability that Student's t lies below `t`, a finite sum for whole degrees of freedom.
+    """The cumulative distribution of Student's t, a finite sum for whole degrees of freedom.
 
     Source: Abramowitz & Stegun 1964, eq. 26.7.3 (odd) and 26.7.4 (even): A(t|v) = P(|T| < t).
     """

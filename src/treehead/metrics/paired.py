@@ -74,9 +74,8 @@ def measures(
     """Every metric of `metrics.summary.summarise` as a `Measure`, by the same name.
 
     Shapes: labels, answers: (N, L) class ids; probabilities: per level (N, K_l); leaf_scores: (N, K).
-    Conventions: severity counts are told as shares of all images; mistake severity is 0 where no mistake was made. A
-        label of -1 is not known: a level is measured on the images known there, severities, HD@k and paths on those
-        whose leaf is known, as `summarise` does.
+    Conventions: severity counts are fractions of all images; mistake severity is 0 without a mistake. A label of -1 is
+        unknown and is left out as in `summarise`.
     """
     found: dict[str, Measure] = {}
     for i, level in enumerate(tree.levels):

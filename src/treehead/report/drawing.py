@@ -29,13 +29,14 @@ STYLE: dict[Any, Any] = {
     "ytick.color": MUTED,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
+    "xtick.major.pad": 7,
     "savefig.facecolor": "white",
 }
 """Settings for `matplotlib.rc_context`."""
 
 
 def plain(text: str) -> str:
-    """`text` as matplotlib draws it unchanged: it would set what stands between two dollar signs as a formula."""
+    """`text` with its dollar signs escaped, between which matplotlib would typeset a formula."""
     return text.replace("$", r"\$")
 
 

@@ -43,12 +43,12 @@ def palettes() -> dict[str, Any]:
 
 
 def plotly_script() -> Markup:
-    """The source of plotly.js, to stand inside a <script> element."""
+    """The source of plotly.js, safe inside a <script> element."""
     return Markup(get_plotlyjs().replace("</script", r"<\/script"))
 
 
 def script_json(value: object) -> Markup:
-    """JSON that may stand inside a <script> element: no sequence in it can end that element."""
+    """JSON that is safe inside a <script> element: it cannot end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -96,11 +96,7 @@ def risk_coverage(metrics: Metrics, levels: Sequence[str]) -> Figure:
             axes.set_xlim(0, 100)
             in_percent(axes.xaxis)
             in_percent(axes.yaxis)
-        (lines, risks), (areas, answers) = (axes.get_legend_handles_labels() for axes in (left, right))
-        columns = min(4, len(levels) + 1)
-        figure.legend(
-            [*lines, *areas], [*risks, *answers], loc="outside lower center", ncols=columns, frameon=False, fontsize=9
-        )
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False, fontsize=9)
     return figure
 
 
@@ -109,10 +105,10 @@ def _risk_panel(axes: Axes, metrics: Metrics, levels: Sequence[str], colours: Se
     coverage = [100 * share for share in curve["coverage"]]
     for level, colour in zip(levels, colours, strict=True):
         risk = [100 * share for share in curve["risk"][level]]
-        axes.plot(coverage, risk, color=colour, linewidth=2, label=plain(f"{level} error rate"))
+        axes.plot(coverage, risk, color=colour, linewidth=2, label=plain(level))
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("coverage: images answered, most confident first")
-    axes.set_ylabel("risk: error rate")
+    axes.set_xlabel("coverage, most confident first")
+    axes.set_ylabel("risk (error rate)")
     set_title(axes, "Risk-coverage curve")
 
 
@@ -120,10 +116,10 @@ def _back_off_panel(axes: Axes, metrics: Metrics, levels: Sequence[str], colours
     back_off = metrics["back_off"]
     thresholds = [100 * value for value in back_off["threshold"]]
     stacks = [[100 * share for share in back_off["answered"][level]] for level in levels]
-    labels = [plain(f"answered at level {level}") for level in levels]
+    labels = [plain(level) for level in levels]
     axes.stackplot(thresholds, stacks, colors=colours, labels=labels, alpha=0.45)
     risk = [float("nan") if value is None else 100 * value for value in back_off["risk"]]
-    axes.plot(thresholds, risk, color=INK, linewidth=2, label="error rate of the answered images")
+    axes.plot(thresholds, risk, color=INK, linewidth=2, label="error rate")
     axes.set_ylim(0, 100)
     axes.set_xlabel("confidence threshold")
     axes.set_ylabel("images")

@@ -62,12 +62,12 @@ def risk_coverage(curve: RiskCoverage, levels: Sequence[str]) -> dict[str, Any]:
     figure.update_layout(template="none", hovermode="x unified", showlegend=True)
     answered = {"text": "%{x} of images"}
     figure.update_xaxes(
-        title="coverage: images answered, most confident first",
+        title="coverage, most confident first",
         tickformat=".0%",
         range=[0, 1],
         unifiedhovertitle=answered,
     )
-    figure.update_yaxes(title="risk: error rate", tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(title="risk (error rate)", tickformat=".0%", rangemode="tozero")
     return figure.to_plotly_json()
 
 
@@ -81,7 +81,7 @@ def back_off(found: BackOff, levels: Sequence[str]) -> dict[str, Any]:
         figure.add_scatter(
             x=found["threshold"],
             y=[round(share, 5) for share in found["answered"][level]],
-            name=_escaped(f"answered at level {level}"),
+            name=_escaped(level),
             meta=depth,
             mode="lines",
             line={"color": colour, "width": 1},

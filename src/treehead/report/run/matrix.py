@@ -21,6 +21,8 @@ FULL, PALEST = 0.1, 0.3
 """A severity's colour has full strength from this share of the true class on; its least strength."""
 WRITTEN = 12
 """Largest number of classes whose cells have room for a number."""
+SHORT = 36
+"""Number of characters for which horizontal names have room below the matrix."""
 
 
 def confusion(counts: Array, view: LevelView, *, title: str = "", by_severity: bool = False) -> Figure:
@@ -138,7 +140,8 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
     number = len(names)
     size = 10 if number <= 12 else 9 if number <= 24 else max(4.2, 6.4 * min(1.0, 100 / number))
     labels = [wording.readable(name) for name in names]
-    axes.set_xticks(range(number), labels, rotation=90, fontsize=size, color=INK)
+    rotation = 0 if number * max(map(len, labels)) <= SHORT else 90
+    axes.set_xticks(range(number), labels, rotation=rotation, fontsize=size, color=INK)
     axes.set_yticks(range(number), labels, fontsize=size, color=INK)
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         label.set_parse_math(False)

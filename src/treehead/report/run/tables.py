@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treehead.records.run import Environment, Metrics
+from treehead.records.run import Environment, Metrics, SeverityFigures
 from treehead.report import wording
 from treehead.report.level_view import level_view, row_shares
 from treehead.report.page import image_uri
@@ -109,18 +109,16 @@ def _mean_recall(recalls: Sequence[float | None]) -> float | None:
 
 
 def tree_rows(record: RunRecord) -> list[Row]:
-    """The hierarchical metrics. Mistake severity always stands beside the accuracy."""
+    """The hierarchical metrics; mistake severity is always shown with the accuracy."""
     metrics = record.metrics
     if metrics is None:
         return []
-    accuracy = f"{wording.percent(metrics['accuracy'][record.levels[0]])} {record.levels[0]} accuracy"
+    overlap = metrics["hierarchical"]
+    shares = (overlap["precision"], overlap["recall"], overlap["f1"])
     rows = [
-        Row(
-            "Mean mistake severity",
-            "Mean severity of the wrong answers; comparable at equal accuracy, as worse classifiers can have less.",
-            (f"{wording.decimal(metrics['mistake_severity'])} at {accuracy}",),
+        *_severity_rows(
+            metrics, f"{wording.percent(metrics['accuracy'][record.levels[0]])} {record.levels[0]} accuracy"
         ),
-        *(Row(f"HD@{k}", _meaning_of_hd(k), (wording.decimal(value),)) for k, value in metrics["hd"].items()),
         Row(
             "Full-path accuracy",
             "Fraction of images answered right at every level.",
@@ -131,38 +129,48 @@ def tree_rows(record: RunRecord) -> list[Row]:
             "Fraction of images whose answers at two levels contradict the tree.",
             (wording.percent(metrics["tree_inconsistency"], 2),),
         ),
-        _overlap_row(metrics),
+        Row(
+            "Hierarchical precision / recall / F1",
+            "Overlap of the answered classes, with their ancestors, and the classes on the true path.",
+            (" / ".join(wording.percent(share, 2) for share in shares),),
+        ),
     ]
     return [*rows, *_literature_rows(metrics)]
 
 
-def _meaning_of_hd(k: str) -> str:
-    """The definition of the hierarchical distance at k."""
-    return (
-        "Hierarchical distance at 1: mean severity of the best-ranked leaf, over all images."
-        if k == "1"
-        else f"Hierarchical distance at {k}: mean severity of the {k} best-ranked leaves, over all images."
-    )
-
-
-def _overlap_row(metrics: Metrics) -> Row:
-    overlap = metrics["hierarchical"]
-    shares = (overlap["precision"], overlap["recall"], overlap["f1"])
-    return Row(
-        "Hierarchical precision / recall / F1",
-        "Overlap of the answered classes, with their ancestors, and the classes on the true path.",
-        (" / ".join(wording.percent(share, 2) for share in shares),),
-    )
+def _severity_rows(metrics: Metrics, accuracy: str) -> list[Row]:
+    return [
+        Row(
+            "Mean mistake severity",
+            "Mean severity of the wrong answers. Compare it at equal accuracy only.",
+            (f"{wording.decimal(metrics['mistake_severity'])} at {accuracy}",),
+        ),
+        Row(
+            _hd_name(metrics),
+            "Hierarchical distance at k: mean severity of the k best-ranked leaves, over all images.",
+            (_hd_values(metrics),),
+        ),
+    ]
 
 
 def _literature_rows(metrics: Metrics) -> list[Row]:
+    """The severities on the tree haf5, where the run has CIFAR-100's leaves."""
     if "haf5" not in metrics:
         return []
     haf5 = metrics["haf5"]
-    figures = [f"mean mistake severity {wording.decimal(haf5['mistake_severity'])}"]
-    figures += [f"HD@{k} {wording.decimal(value)}" for k, value in haf5["hd"].items()]
-    meaning = "The same answers measured on the five-level tree of published results (100, 20, 8, 4, 2 classes)."
-    return [Row("On tree haf5", meaning, (", ".join(figures),))]
+    meaning = "The same answers, measured on the five-level tree of published results (100, 20, 8, 4, 2 classes)."
+    return [
+        Row("Mean mistake severity on tree haf5", meaning, (wording.decimal(haf5["mistake_severity"]),)),
+        Row(f"{_hd_name(haf5)} on tree haf5", "On the same five-level tree.", (_hd_values(haf5),)),
+    ]
+
+
+def _hd_name(figures: SeverityFigures | Metrics) -> str:
+    return " / ".join(f"HD@{k}" for k in figures["hd"])
+
+
+def _hd_values(figures: SeverityFigures | Metrics) -> str:
+    return " / ".join(wording.decimal(value) for value in figures["hd"].values())
 
 
 def decoder_heads(record: RunRecord) -> list[str]:
