@@ -35,7 +35,7 @@ from publishing import (
 )
 from treehead.inference.model import Model, load_model, save_model
 from treehead.report.run.read import RunRecord
-from treehead.report.run.write import still_figures
+from treehead.report.run.write import static_figures
 from treehead.runfiles import RunFolder, write_text
 from treehead.types import UserError
 
@@ -97,7 +97,7 @@ def shipped_metrics(folder: Path) -> dict[str, Any] | None:
 
 def figures(record: RunRecord) -> dict[str, Figure]:
     """The figures that the page shows, by name; those that this run's levels allow."""
-    drawn = still_figures(record)
+    drawn = static_figures(record)
     return {name: drawn[name] for name in FIGURES if name in drawn}
 
 

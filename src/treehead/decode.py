@@ -1,4 +1,4 @@
-"""The heads' probabilities -> one answer per level.
+"""Decoders: from the heads' probabilities to one answer per level.
 
 Axes: N images, L levels from the leaves up, K leaves, K_l classes of level l.
 """
@@ -13,12 +13,12 @@ from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array, UserError
 
 SMALLEST = 1e-12
-"""Probabilities are clipped here before a logarithm."""
+"""Probabilities are clipped at this value before a logarithm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """Shapes: answers: (N, L) int64 class ids; leaf_scores: (N, K), what the leaves are ranked by."""
+    """The answers. Shapes: answers: (N, L) int64 class ids; leaf_scores: (N, K), by which leaves are ranked."""
 
     answers: Array
     leaf_scores: Array
@@ -34,45 +34,45 @@ def decode(kind: str, probabilities: list[Array], tree: LabelTree) -> Decoded:
         crm           the leaf of least expected severity under the leaf head's probabilities
 
     Shapes: probabilities: per level (N, K_l).
-    Conventions: all but `independent` answer with a path of the tree; ties go to the lower class id. `path` clips
-        probabilities at 1e-12. `marginal` chooses from the top down, since the best sum of every level need not lie
-        on one path. Leaves are ranked by what chooses them, so the answer is always the first: by the leaf head's
-        probability, by path score, by expected severity; for `top_down` and `marginal` branch by branch, the leaves
-        below the best class first.
-    Raises: UserError: another kind.
+    Conventions: all except `independent` answer with a path of the tree; ties go to the lower class id. `path` clips
+        probabilities at 1e-12. `marginal` decides from the top down, since the largest sums of two levels need not be
+        on one path. The answer is always the first in the ranking of the leaves: by the leaf head's probability, by
+        path score, by expected severity; for `top_down` and `marginal` branch by branch, the leaves below the best
+        class first.
+    Raises: UserError: the kind is unknown.
     Source: crm: Karthik et al. 2021, arXiv:2104.00795, eq. 1.
     """
     if kind not in DECODERS:
-        raise UserError(f"decode = {kind!r} is none of {', '.join(DECODERS)}")
+        raise UserError(f"decode = {kind!r} is unknown; choose one of {', '.join(DECODERS)}")
     return DECODERS[kind](probabilities, tree)
 
 
 def restricted(probabilities: list[Array], tree: LabelTree, leaves: Array) -> list[Array]:
-    """Probabilities if it is known that the image shows something below one node of the tree.
+    """Probabilities given that the image shows a class below one node of the tree.
 
-        p'[n, k] = p[n, k] * [k is, or lies above, one of `leaves`] / their sum
+        p'[n, k] = p[n, k] * [k is in `leaves`, or an ancestor of one] / their sum
 
     Shapes: probabilities and what is returned: per level (N, K_l), rows sum to 1; leaves: (K,) bool, those
         below the node, see `hierarchy.subtree`.
-    Conventions: every head is restricted by itself; what is left is clipped at 1e-12 from below first, so that it can
-        be shared out where a head had given it nothing. Every decode of the result answers below the node.
+    Conventions: every head is restricted separately; the remaining probabilities are first clipped at 1e-12 from below,
+        so that their sum is not 0. Every decoder then answers below the node.
     """
-    left = []
+    restricted_levels = []
     for level, ids in zip(probabilities, tree.ancestors, strict=True):
         allowed = np.isin(np.arange(level.shape[1]), ids[leaves])
         kept = np.where(allowed, np.maximum(level, SMALLEST), 0.0)
-        left.append(kept / kept.sum(axis=1, keepdims=True))
-    return left
+        restricted_levels.append(kept / kept.sum(axis=1, keepdims=True))
+    return restricted_levels
 
 
 def path_shares(probabilities: list[Array], tree: LabelTree) -> Array:
-    """How well the heads agree on every path of the tree, as shares of one.
+    """Product of the heads' probabilities along every path of the tree, normalised over the paths.
 
         share[n, k] = prod_l p_l[n, ancestor of k at level l] / its sum over all leaves
 
-    Shapes: probabilities: per level (N, K_l); returns (N, K) float64, a share per leaf, rows sum to 1.
-    Conventions: probabilities are clipped at 1e-12 from below. The heads are taken for independent witnesses, which
-        they are not: use it to rank paths (as the decode `path` does), not as a probability.
+    Shapes: probabilities: per level (N, K_l); returns (N, K) float64, one entry per leaf, rows sum to 1.
+    Conventions: probabilities are clipped at 1e-12 from below. The heads are treated as independent, which they are
+        not: use it to rank paths (as the decoder `path` does), not as a probability.
     """
     scores = _path_scores(probabilities, tree)
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -85,14 +85,14 @@ def _independent(probabilities: list[Array], tree: LabelTree) -> Decoded:
 
 def _top_down(probabilities: list[Array], tree: LabelTree) -> Decoded:
     place = _places(probabilities[-1])
-    for level in reversed(range(len(tree.parents))):  # a better branch comes first, whatever is below it
+    for level in reversed(range(len(tree.parents))):  # all leaves of a better branch come first
         parents = np.array(tree.parents[level])
         place = place[:, parents] * tree.sizes[level] + _places(probabilities[level])
     return _of_best_leaf(-place, tree)
 
 
 def _places(scores: Array) -> Array:
-    """(N, K_l) to (N, K_l) int64: 0 for the best class, 1 for the next; of equal ones the lower id comes first."""
+    """(N, K_l) to (N, K_l) int64: 0 for the best class, 1 for the next; of equal ones the lower id first."""
     return np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
 
 

@@ -113,7 +113,7 @@ def progress_bar(
     Args:
         description: What is counted, such as "images".
         unit: How amounts are written: as numbers, or as sizes.
-        visible: False shows no bar. Without a terminal there is none either.
+        visible: False shows no bar, as does standard error that is not a terminal.
     """
     amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(), _RateColumn())
     with Progress(

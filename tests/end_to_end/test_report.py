@@ -1,4 +1,4 @@
-"""A run folder becomes one page and its figures, from files alone."""
+"""The report of a run folder: one page and its figures, from the files alone."""
 
 import json
 import re
@@ -87,21 +87,29 @@ def test_confidence_section_has_temperatures_and_areas(run_folder: MakeRun) -> N
     fitted = {"temperature": dict.fromkeys(levels, 1.5), "images": 600, "reason": None}
     measured_again(root, **figures, calibration=fitted | {"before": plain, "after": scaled})
     text = read(write_report(root)).text
-    assert "fitted on 600 validation images: fine 1.50 (loss 1.250 before, 1.125 after" in text
-    assert "Area under the risk-coverage curve: fine 0.111" in text  # (0 + 0 + 1/3) / 3
+    assert "fitted on 600 validation images, fine 1.50 (loss 1.250 before, 1.125 after" in text
+    assert (
+        "Area under the risk-coverage curve (mean risk over all coverages; lower is better): fine 0.111" in text
+    )  # (0 + 0 + 1/3) / 3
     with Image.open(folder.figures / "risk_coverage.png") as image:
         assert min(image.size) > 400
 
 
-def test_page_says_what_was_measured_and_how(run_folder: MakeRun) -> None:
+def test_page_shows_metrics_machine_and_config(run_folder: MakeRun) -> None:
     root = run_folder()
     text = read(write_report(root)).text
     metrics = json.loads(RunFolder(root).metrics.read_text())
     for level in metrics["levels"]:
         assert f"{100 * metrics['accuracy'][level]:.1f} %" in text
-    for words in ("shapes", "independent", "official", "Made-up CPU 9000", "51 min", "which decided nothing"):
+    for words in ("shapes", "independent", "official", "Made-up CPU 9000", "51 min", "not used for any selection"):
         assert words in text
-    for words in ("Mistake severity", "HD@20", "Tree inconsistency", "Full-path accuracy", "trunk.0.conv"):
+    for words in (
+        "Mean mistake severity",
+        "HD@1 / HD@5 / HD@20",
+        "Tree inconsistency",
+        "Full-path accuracy",
+        "trunk.0.conv",
+    ):
         assert words in text
     assert "[train] epochs = 12" in text
 
@@ -112,7 +120,7 @@ def test_report_is_the_same_when_drawn_again(run_folder: MakeRun) -> None:
     assert write_report(root).read_bytes() == first
 
 
-def test_names_are_text_never_markup(run_folder: MakeRun) -> None:
+def test_names_are_escaped(run_folder: MakeRun) -> None:
     name = '<b>"x"</script><script>alert(1)</script>'
     page = write_report(run_folder(tree=small_tree(name))).read_text(encoding="utf-8")
     assert "<b>&" not in page.split("plotly.js")[0]
@@ -121,13 +129,13 @@ def test_names_are_text_never_markup(run_folder: MakeRun) -> None:
     assert page.count("</script>") == 4  # the page's own
 
 
-def test_hundred_classes_stay_light(run_folder: MakeRun) -> None:
+def test_a_page_of_a_hundred_classes_is_small(run_folder: MakeRun) -> None:
     page = write_report(run_folder(tree=cifar100_tree("haf8").to_json(), epochs=2))
     assert page.stat().st_size < 8_000_000
     assert "All 100 classes" in read(page).text
 
 
-def test_unfinished_run_shows_curves_and_says_so(run_folder: MakeRun) -> None:
+def test_unfinished_run_shows_its_curves_and_a_notice(run_folder: MakeRun) -> None:
     root = run_folder(finished=False)
     text = read(write_report(root)).text
     assert "This run is not finished." in text
@@ -145,9 +153,9 @@ def test_run_before_its_first_epoch_shows_its_network(run_folder: MakeRun) -> No
     assert "trunk.0.conv" in text
 
 
-def test_without_samples_the_confusions_stand_alone(run_folder: MakeRun) -> None:
+def test_without_samples_confusions_have_no_images(run_folder: MakeRun) -> None:
     page = write_report(run_folder(samples=False))
-    assert "Sample images were left out" in read(page).text
+    assert "This report has no sample images" in read(page).text
     assert '<p class="samples">' not in page.read_text(encoding="utf-8")
 
 
@@ -169,12 +177,12 @@ def measured_again(root: Path, **figures: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | figures))
 
 
-def test_the_costliest_confusions_are_told_after_the_frequent_ones(run_folder: MakeRun) -> None:
+def test_costliest_confusions_follow_the_frequent_ones(run_folder: MakeRun) -> None:
     text = read(write_report(run_folder())).text
     assert text.index("Most frequent confusions") < text.index("Costliest confusions")
 
 
-def test_every_decoder_has_its_row_and_the_chosen_one_is_marked(run_folder: MakeRun) -> None:
+def test_every_decoder_has_a_row_and_the_chosen_one_is_marked(run_folder: MakeRun) -> None:
     root = run_folder()
     metrics = json.loads(RunFolder(root).metrics.read_text())
     row = metrics | {"full_path_accuracy": 0.4321, "mistake_severity": None}
@@ -182,7 +190,7 @@ def test_every_decoder_has_its_row_and_the_chosen_one_is_marked(run_folder: Make
     page = write_report(root)
     text = read(page).text.replace("\N{NO-BREAK SPACE}", " ")
     assert (
-        "decodefinefamilykingdomseverity 1severity 2severity 3MSHD@1HD@5HD@20FPATICE" in text
+        "decoderfinefamilykingdomseverity 1severity 2severity 3MSHD@1HD@5HD@20FPATICE" in text
     )  # no space between cells
     assert "43.21 %" in text
     assert page.read_text(encoding="utf-8").count('<tr class="chosen"><td><code>independent</code>') == 1
@@ -208,22 +216,24 @@ def test_metrics_without_confusion_matrices_give_a_report_without_them(run_folde
     assert {path.name for path in (root / "figures").iterdir()} == {"curves.png", "severity.png", "risk_coverage.png"}
 
 
-def test_an_alarm_stands_at_the_top(run_folder: MakeRun) -> None:
+def test_a_warning_about_the_tree_stands_at_the_top(run_folder: MakeRun) -> None:
     root = run_folder()
-    assert "do not belong together" not in read(write_report(root)).text
-    measured_again(root, alarm="tree 'oak' & the labels <probably> do not belong together")
+    assert "Warning:" not in read(write_report(root)).text
+    measured_again(root, alarm="tree 'oak' & the labels <probably> do not match")
     text = read(write_report(root)).text
-    assert "Tree and labels probably do not belong together. The alarm is: tree 'oak' & the labels <probably>" in text
-    assert text.index("The alarm is") < text.index("Learning curves")
+    assert "Warning: tree 'oak' & the labels <probably> do not match" in text
+    assert text.index("Warning: tree") < text.index("Learning curves")
 
 
-def test_hierarchical_figures_and_the_literature_have_their_rows(run_folder: MakeRun) -> None:
+def test_hierarchical_and_haf5_figures_have_rows(run_folder: MakeRun) -> None:
     root = run_folder()
     shares = {"precision": 0.7654, "recall": 0.8765, "f1": 0.8172}
     measured_again(root, hierarchical=shares, haf5={"mistake_severity": 2.5, "hd": {"1": 0.75}})
     text = read(write_report(root)).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "76.54 % / 87.65 % / 81.72 %" in text
-    assert "mistake severity 2.500, HD@1 0.750" in text
+    assert "Mean mistake severity on tree haf5" in text
+    assert "2.500" in text
+    assert "HD@1 on tree haf5" in text
 
 
 @pytest.mark.parametrize("name", ["config.toml", "environment.json", "tree.json", "network.json"])
@@ -257,7 +267,7 @@ def test_damaged_file_is_named(run_folder: MakeRun, name: str, content: str) -> 
     assert not (root / "report.html").exists()
 
 
-def test_files_at_odds_with_the_tree_are_refused(run_folder: MakeRun) -> None:
+def test_files_that_contradict_the_tree_are_an_error(run_folder: MakeRun) -> None:
     root = run_folder()
     folder = RunFolder(root)
     metrics = json.loads(folder.metrics.read_text())
@@ -270,6 +280,6 @@ def test_files_at_odds_with_the_tree_are_refused(run_folder: MakeRun) -> None:
         write_report(root)
 
 
-def test_folder_that_holds_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run folder"):
         write_report(tmp_path)

@@ -1,4 +1,4 @@
-"""The report in a real browser: drawn, answering, quiet, and as wide as its window."""
+"""The report in a real browser: figures, hovering, tabs, no errors, no horizontal scrolling."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,29 +33,29 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def opened(browser: Browser, pages: dict[str, Path]) -> Iterator[Open]:
-    """Opens a report; at the end of the test nothing may have been complained of or fetched."""
-    complaints: list[str] = []
+    """Opens a report; the test fails on console messages, script errors and network requests."""
+    problems: list[str] = []
     contexts = []
 
     def open_page(name: str, width: int = 1280, **choices: object) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **choices)  # pyright: ignore
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: _note_fetch(request.url, complaints))
+        page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: _note_fetch(request.url, problems))
         page.goto(pages[name].as_uri())
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert problems == []
 
 
-def _note_fetch(url: str, complaints: list[str]) -> None:
+def _note_fetch(url: str, problems: list[str]) -> None:
     if not url.startswith(("file:", "data:", "blob:")):
-        complaints.append(f"fetched {url}")
+        problems.append(f"fetched {url}")
 
 
 def point_at(page: Page, selector: str, column: float, row: float) -> Locator:
@@ -77,23 +77,23 @@ def test_curves_and_matrix_are_drawn(opened: Open) -> None:
 
 
 def test_hovering_a_cell_names_both_classes(opened: Open) -> None:
-    said = point_at(opened("small"), "#matrix-0", 1.5 / 24, 0.5 / 24)
-    expect(said).to_contain_text('true <b>"x"predicted leaf 1')
-    expect(said).to_contain_text("severity 1")
+    text = point_at(opened("small"), "#matrix-0", 1.5 / 24, 0.5 / 24)
+    expect(text).to_contain_text('true class <b>"x"answer leaf 1')
+    expect(text).to_contain_text("severity 1")
 
 
 def test_hovering_a_curve_reads_the_epoch(opened: Open) -> None:
-    said = point_at(opened("small"), '[data-figure="curves_accuracy"]', 0.5, 0.3)
-    expect(said).to_contain_text("epoch")
-    expect(said).to_contain_text("fine, validation")
+    text = point_at(opened("small"), '[data-figure="curves_accuracy"]', 0.5, 0.3)
+    expect(text).to_contain_text("epoch")
+    expect(text).to_contain_text("fine, validation")
 
 
 def test_switching_the_level_shows_its_matrix(opened: Open) -> None:
     page = opened("hundred")
     page.get_by_role("tab", name="group").click()
     expect(page.locator("#matrix-0")).to_be_hidden()
-    said = point_at(page, "#matrix-2", 1.5 / 8, 0.5 / 8)
-    expect(said).to_contain_text("true household objectspredicted large man-made outdoor things")
+    text = point_at(page, "#matrix-2", 1.5 / 8, 0.5 / 8)
+    expect(text).to_contain_text("true class household objectsanswer large man-made outdoor things")
     page.get_by_role("tab", name="group").press("ArrowLeft")
     expect(page.locator("#matrix-1")).to_be_visible()
     assert page.get_by_role("tab", name="superclass").get_attribute("aria-selected") == "true"
@@ -128,7 +128,7 @@ def test_page_is_no_wider_than_its_window(opened: Open, name: str, width: int) -
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_dark_reader_gets_a_dark_page(opened: Open) -> None:
+def test_dark_colour_scheme_gives_a_dark_page(opened: Open) -> None:
     page = opened("small", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 27)"
     title = page.locator('[data-figure="curves_losses"] .xtitle')
@@ -138,7 +138,7 @@ def test_dark_reader_gets_a_dark_page(opened: Open) -> None:
     assert title.evaluate("node => getComputedStyle(node).fill") != before
 
 
-def test_without_scripts_the_stills_stand_in(opened: Open) -> None:
+def test_without_scripts_the_static_figures_are_shown(opened: Open) -> None:
     page = opened("small", java_script_enabled=False)
     for index in range(3):
         assert page.locator(f"#matrix-{index} .still").is_visible()
@@ -146,7 +146,7 @@ def test_without_scripts_the_stills_stand_in(opened: Open) -> None:
     assert not page.locator('[role="tablist"]').is_visible()
 
 
-def test_on_paper_every_matrix_is_printed(opened: Open) -> None:
+def test_every_matrix_is_printed(opened: Open) -> None:
     page = opened("small")
     page.emulate_media(media="print")
     assert all(page.locator(f"#matrix-{index} .still").is_visible() for index in range(3))

@@ -51,14 +51,14 @@ def test_top_down_ranks_branch_by_branch(made: Predictions) -> None:
 
 @pytest.mark.parametrize("kind", DECODERS)
 @given(made=predictions(ties=True))
-def test_heads_that_are_sure_and_agree_are_believed(kind: str, made: Predictions) -> None:
+def test_confident_consistent_heads_give_the_answer(kind: str, made: Predictions) -> None:
     sure = [np.eye(size)[made.labels[:, level]] for level, size in enumerate(made.tree.sizes)]
     np.testing.assert_array_equal(decode(kind, sure, made.tree).answers, made.labels)
 
 
 @pytest.mark.parametrize("kind", DECODERS)
 @given(made=predictions(ties=False))
-def test_without_a_hierarchy_every_kind_takes_the_likeliest_leaf(kind: str, made: Predictions) -> None:
+def test_without_a_hierarchy_every_kind_takes_the_most_probable_leaf(kind: str, made: Predictions) -> None:
     flat, leaves = made.tree.up_to(made.tree.levels[0]), made.probabilities[0]
     np.testing.assert_array_equal(decode(kind, [leaves], flat).answers[:, 0], leaves.argmax(axis=1))
 
@@ -82,7 +82,7 @@ def test_crm_expects_the_least_severity(made: Predictions) -> None:
 
 
 @given(predictions(ties=False))
-def test_top_down_and_marginal_start_from_the_likeliest_top_class(made: Predictions) -> None:
+def test_top_down_and_marginal_start_from_the_most_probable_top_class(made: Predictions) -> None:
     leaves, top = made.probabilities[0], made.tree.ancestors[-1]
     sums = np.stack([leaves[:, top == i].sum(axis=1) for i in range(made.tree.sizes[-1])], axis=1)
     for kind, scores in (("top_down", made.probabilities[-1]), ("marginal", sums)):
@@ -93,7 +93,7 @@ def test_top_down_and_marginal_start_from_the_likeliest_top_class(made: Predicti
 
 @pytest.mark.parametrize("kind", DECODERS)
 @given(made=predictions(ties=True), pick=st.integers(0, 10**6))
-def test_under_a_node_every_answer_lies_below_it(kind: str, made: Predictions, pick: int) -> None:
+def test_restricted_answers_are_below_the_node(kind: str, made: Predictions, pick: int) -> None:
     level = pick % len(made.tree.levels)
     node = made.tree.names[level][pick % made.tree.sizes[level]]
     leaves = leaves_under(made.tree, node)

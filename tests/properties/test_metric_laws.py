@@ -85,7 +85,7 @@ def test_hd_at_1_is_mistake_severity_times_the_error(made: Predictions) -> None:
 
 
 @given(predictions(ties=True))
-def test_hd_at_all_leaves_forgets_the_ranking(made: Predictions) -> None:
+def test_hd_at_all_leaves_is_independent_of_the_ranking(made: Predictions) -> None:
     labels, scores, _ = leaves_of(made)
     heights = made.tree.heights
     found = hierarchical.hd_at_k(heights, labels, scores, k=len(heights))
@@ -93,7 +93,7 @@ def test_hd_at_all_leaves_forgets_the_ranking(made: Predictions) -> None:
 
 
 @given(predictions(ties=True))
-def test_a_full_path_is_no_easier_than_any_level(made: Predictions) -> None:
+def test_full_path_accuracy_is_at_most_the_accuracy_of_any_level(made: Predictions) -> None:
     answers = np.stack([level.argmax(axis=1) for level in made.probabilities], axis=1)
     whole = hierarchical.full_path_accuracy(made.labels, answers)
     assert whole <= min(flat.accuracy(*columns) for columns in zip(made.labels.T, answers.T, strict=True))
@@ -101,7 +101,7 @@ def test_a_full_path_is_no_easier_than_any_level(made: Predictions) -> None:
 
 
 @given(predictions(ties=True))
-def test_path_overlap_is_that_of_sets(made: Predictions) -> None:
+def test_path_overlap_agrees_with_sets(made: Predictions) -> None:
     answers = np.stack([level.argmax(axis=1) for level in made.probabilities], axis=1)
     shared = answered = 0
     for label, answer in zip(made.labels, answers, strict=True):
@@ -117,7 +117,7 @@ def test_path_overlap_is_that_of_sets(made: Predictions) -> None:
 
 
 @given(predictions(ties=True))
-def test_path_overlap_of_paths_is_the_severity_that_is_not_there(made: Predictions) -> None:
+def test_path_overlap_of_paths_is_one_minus_mean_severity_over_levels(made: Predictions) -> None:
     labels, scores, leaves = leaves_of(made)
     found = hierarchical.path_overlap(made.tree.parents, made.labels, made.tree.label_paths(leaves))
     depth = len(made.tree.levels)
@@ -126,7 +126,7 @@ def test_path_overlap_of_paths_is_the_severity_that_is_not_there(made: Predictio
 
 
 @given(predictions(ties=True))
-def test_the_summary_is_json_and_agrees_with_itself(made: Predictions) -> None:
+def test_the_summary_is_json_and_consistent(made: Predictions) -> None:
     answers = np.stack([level.argmax(axis=1) for level in made.probabilities], axis=1)
     found = summarise(made.tree, labels=made.labels, answers=answers, probabilities=made.probabilities)
     assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -30,31 +30,31 @@ def test_every_kind_by_hand(kind: str, answer: list[int]) -> None:
     assert answers.dtype == np.int64
 
 
-def test_path_weighs_the_heads_against_each_other() -> None:
+def test_path_adds_the_heads_log_probabilities() -> None:
     answers = decode("path", [FINE, np.array([[0.51, 0.49]])], PETS).answers  # .40 * .49 > .35 * .51
     np.testing.assert_array_equal(answers, [[CARP, FISH]])
 
 
-def test_marginal_and_crm_listen_to_the_leaf_head_alone() -> None:
+def test_marginal_and_crm_use_the_leaf_head_only() -> None:
     for kind in ("marginal", "crm"):
         answers = decode(kind, [FINE, np.array([[0.0, 1.0]])], PETS).answers
         np.testing.assert_array_equal(answers, [[DOG, MAMMAL]], err_msg=kind)
 
 
-def test_marginal_keeps_to_the_likelier_class_though_its_leaves_are_unlikely() -> None:
+def test_marginal_takes_the_more_probable_class_even_if_its_leaves_are_improbable() -> None:
     tree = LabelTree.from_nested("t", ("fine", "kind"), {"many": ["a", "b", "c"], "one": ["d"]})
     answers = decode("marginal", [np.array([[0.15, 0.25, 0.2, 0.4]]), KIND], tree).answers
     np.testing.assert_array_equal(answers, [[1, 0]])
 
 
-def test_what_the_leaves_are_ranked_by() -> None:
+def test_leaf_scores_of_every_kind() -> None:
     scores = {kind: decode(kind, [FINE, KIND], PETS).leaf_scores for kind in ("independent", "path", "crm")}
     np.testing.assert_array_equal(scores["independent"], FINE)
     np.testing.assert_allclose(scores["path"], np.log([[0.25 * 0.55, 0.35 * 0.55, 0.40 * 0.45]]))
     np.testing.assert_allclose(scores["crm"], [[-1.15, -1.05, -1.20]], rtol=1e-6)
 
 
-def test_path_survives_a_head_that_rules_everything_out() -> None:
+def test_path_is_finite_with_zero_probabilities() -> None:
     decoded = decode("path", [np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0]])], PETS)
     assert np.isfinite(decoded.leaf_scores).all()
     np.testing.assert_array_equal(decoded.answers, [[CAT, MAMMAL]])  # one clipped head each: the lower id
@@ -67,8 +67,8 @@ def test_ties_go_to_the_lower_id(kind: str) -> None:
     np.testing.assert_array_equal(decode(kind, even, tree).answers, [[0, 0]])
 
 
-def test_an_unknown_kind_is_told_the_known_ones() -> None:
-    with pytest.raises(UserError, match="'best' is none of independent, top_down, path, marginal, crm"):
+def test_an_unknown_kind_is_an_error_that_lists_the_kinds() -> None:
+    with pytest.raises(UserError, match="'best' is unknown; choose one of independent, top_down, path, marginal, crm"):
         decode("best", [FINE, KIND], PETS)
 
 
@@ -78,13 +78,13 @@ def test_restricted_to_a_node_by_hand() -> None:
     np.testing.assert_array_equal(kind, [[1, 0]])
 
 
-def test_restricted_shares_out_where_a_head_had_given_nothing() -> None:
+def test_restricted_is_uniform_where_a_head_had_zero_probabilities() -> None:
     sure = [np.array([[0.0, 0.0, 1.0]]), np.array([[0.0, 1.0]])]
     fine, kind = restricted(sure, PETS, np.array([True, True, False]))
     np.testing.assert_array_equal(fine, [[0.5, 0.5, 0]])
     np.testing.assert_array_equal(kind, [[1, 0]])
 
 
-def test_path_shares_survive_heads_that_rule_everything_out() -> None:
+def test_path_shares_are_finite_with_zero_probabilities() -> None:
     shares = path_shares([np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0]])], PETS)
     np.testing.assert_allclose(shares, [[0.5, 0, 0.5]], atol=1e-11)

@@ -1,1 +1,1 @@
-"""What is measured on predictions."""
+"""Metrics of predictions."""

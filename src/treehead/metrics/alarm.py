@@ -1,8 +1,8 @@
-"""An alarm for a tree that does not belong to its labels.
+"""A warning where the label tree may not match the labels.
 
-A classifier that has learned to tell its leaves apart mistakes siblings for each other far more often than random
-answers would, because what stands together in a sensible tree also looks alike. Where it does not, the likeliest reason
-is that labels and tree were numbered differently: the tree is then a random grouping of the leaves.
+A trained classifier confuses siblings far more often than random answers do, because the classes under one parent of a
+sensible tree look alike. If it does not, labels and tree may number the classes differently, so that the tree is a
+random grouping of the leaves.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ import numpy as np
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array
 
-KNOWS_ITS_LEAVES = 0.25
-"""A classifier is judged from here on, on the way from guessing (0) to no mistake (1)."""
+LEAST_KNOWLEDGE = 0.25
+"""Least mean recall of the leaves, rescaled from guessing (0) to no mistake (1), at which the mistakes are judged."""
 ODDS = 2.0
-"""A real one makes severity-1 mistakes at more than twice the odds of random answers, where siblings look alike, or at
-less than half of them, where they are what it tells apart best. Random trees of CIFAR-100 lie between (4,000 draws)."""
+"""On a matching tree the odds of a mistake between siblings are more than twice those of random answers (siblings look
+alike) or less than half of them (siblings look most different). Random trees of CIFAR-100 lie in between, in 4,000
+draws."""
 DEVIATIONS = 2.58
 """Half width of the interval, in standard deviations: 99 %."""
 
@@ -25,9 +26,10 @@ DEVIATIONS = 2.58
 class Siblings:
     """The mistakes between siblings.
 
-    mistakes: how many mistakes were made; share: how many of them stayed under the true parent, in [0, 1]; highest: the
-    upper end of that share's interval; chance: what it would be if wrong answers were uniformly random; knowledge: mean
-    recall of the leaves, as the share of the way from guessing to perfection.
+    mistakes: number of mistakes.
+    share: fraction of them with the true parent, in [0, 1]; highest: upper end of its interval.
+    chance: this fraction for uniformly random mistakes.
+    knowledge: mean recall of the leaves, rescaled from guessing (0) to no mistake (1).
     """
 
     mistakes: int
@@ -38,19 +40,19 @@ class Siblings:
 
     @property
     def at_chance(self) -> bool:
-        """Whether the classifier knows its leaves, but its mistakes follow the tree neither way."""
-        knows, chance = self.knowledge >= KNOWS_ITS_LEAVES, _odds(self.chance)
+        """Whether the classifier is trained, but its mistakes are independent of the tree."""
+        knows, chance = self.knowledge >= LEAST_KNOWLEDGE, _odds(self.chance)
         return knows and _odds(self.highest) < ODDS * chance and ODDS * _odds(self.share) >= chance
 
 
 def siblings(confusion: Array, heights: Array) -> Siblings | None:
-    """Count the mistakes between siblings against those of random answers to the same images.
+    """Compare the mistakes between siblings with random mistakes on the same images.
 
         highest = (p + z^2 / 2n + z * sqrt(p * (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)      (Wilson's interval)
 
     Shapes: confusion, heights: (K, K), true leaf x answered leaf.
-    Conventions: n mistakes, a share of p between siblings, z = 2.58. Chance is that of their own true classes.
-    Returns: None where the tree or the predictions leave nothing to judge: no mistake, no siblings, or nothing else.
+    Conventions: n mistakes, a fraction of p between siblings, z = 2.58. Random mistakes have the same true classes.
+    Returns: None where there is nothing to compare: no mistake, no siblings, or all leaves are siblings.
     Source: Wilson 1927, doi 10.2307/2276774.
     """
     wrong = np.where(heights > 0, confusion, 0).astype(np.float64)
@@ -72,27 +74,27 @@ def siblings(confusion: Array, heights: Array) -> Siblings | None:
 
 
 def alarm(tree: LabelTree, confusion: Array) -> str | None:
-    """What to tell a person whose tree and labels probably do not belong together; None where nothing says so.
+    """The warning, where the tree may not match the labels; else None.
 
     Shapes: confusion: (K, K) counts, true leaf x answered leaf.
     """
     found = siblings(confusion, tree.heights)
     if found is None or not found.at_chance:
         return None
-    if _runs_of_ids(tree):
+    if _has_ranges_of_ids(tree):
         cause = (
-            f"each {tree.levels[1]} is a run of neighbouring ids ({_first_run(tree)}), as `id // {_run_length(tree)}` "
-            "gives it; the ids count names in alphabetical order, in which neighbours have nothing in common"
+            f"each {tree.levels[1]} is a range of ids ({_first_range(tree)}), as `id // {_range_length(tree)}` gives, "
+            "but the ids follow the alphabetical order of the names, which is unrelated to the classes above"
         )
     else:
         cause = (
-            f"the usual cause is that labels and tree were numbered differently, such as a {tree.levels[1]} worked out "
-            "as `id // 5` from ids that are alphabetical"
+            "the usual cause is that labels and tree number the classes differently, such as a "
+            f"{tree.levels[1]} computed as `id // 5` from alphabetical ids"
         )
     return (
-        f"tree {tree.name!r} and the labels probably do not belong together: {100 * found.share:.1f} % of the "
-        f"{found.mistakes:,} mistakes stay inside the true {tree.levels[1]}, and random answers would give "
-        f"{100 * found.chance:.1f} %, though the classifier knows its classes; {cause}"
+        f"tree {tree.name!r} may not match the labels: {100 * found.share:.1f} % of the {found.mistakes:,} mistakes "
+        f"are within the true {tree.levels[1]}, and random mistakes would give {100 * found.chance:.1f} %, although "
+        f"the classifier is clearly better than chance; {cause}"
     )
 
 
@@ -100,16 +102,16 @@ def _odds(share: float) -> float:
     return share / (1 - share) if share < 1 else float("inf")
 
 
-def _runs_of_ids(tree: LabelTree) -> bool:
-    """Whether the leaves are alphabetical and their parents equal runs of them."""
+def _has_ranges_of_ids(tree: LabelTree) -> bool:
+    """Whether the leaves are in alphabetical order and the parents are ranges of them of equal length."""
     names, parents = list(tree.names[0]), list(tree.parents[0])
     return names == sorted(names) and parents == sorted(parents) and len(set(np.bincount(parents).tolist())) == 1
 
 
-def _run_length(tree: LabelTree) -> int:
+def _range_length(tree: LabelTree) -> int:
     return tree.num_leaves // tree.sizes[1]
 
 
-def _first_run(tree: LabelTree) -> str:
-    length = _run_length(tree)
+def _first_range(tree: LabelTree) -> str:
+    length = _range_length(tree)
     return f"0 to {length - 1}, {length} to {2 * length - 1}, ..."

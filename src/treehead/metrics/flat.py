@@ -1,4 +1,4 @@
-"""Metrics of one level, which know nothing of the tree.
+"""Metrics of one level, independent of the tree.
 
 Axes: N images, K classes. Fractions are in [0, 1].
 """
@@ -8,23 +8,23 @@ import numpy as np
 from treehead.types import Array
 
 SMALLEST = 1e-12
-"""Probabilities are clipped here before a logarithm."""
+"""Probabilities are clipped at this value before a logarithm."""
 
 
 def softmax(logits: Array, temperature: float = 1.0) -> Array:
     """Logits to probabilities, softmax(logits / temperature). Shapes: (N, K) to (N, K) float64; rows sum to 1."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)  # unchanged, and exp cannot overflow
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)  # same result, and exp cannot overflow
     exps = np.exp(shifted / temperature)
     return exps / exps.sum(axis=1, keepdims=True)
 
 
 def accuracy(labels: Array, answers: Array) -> float:
-    """Share of right answers. Shapes: labels, answers: (N,) class ids."""
+    """Fraction of right answers. Shapes: labels, answers: (N,) class ids."""
     return float((labels == answers).mean())
 
 
 def top_k_accuracy(labels: Array, scores: Array, *, k: int) -> float:
-    """Share of images whose label is among the k highest scores.
+    """Fraction of images whose label is among the k highest scores.
 
     Shapes: labels: (N,) int; scores: (N, K).
     Conventions: of equal scores the lower class id comes first.
@@ -33,7 +33,7 @@ def top_k_accuracy(labels: Array, scores: Array, *, k: int) -> float:
 
 
 def ranked(scores: Array, k: int) -> Array:
-    """The k best classes of every image, best first; of equal scores the lower id. Shapes: (N, K) to (N, k)."""
+    """The k highest-scored classes of every image; of equal scores the lower id first. Shapes: (N, K) to (N, k)."""
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
@@ -45,7 +45,7 @@ def confusion_matrix(labels: Array, answers: Array, *, num_classes: int) -> Arra
 
 
 def recalls(confusion: Array) -> list[float | None]:
-    """Share of each class's images that was answered right; None for a class without images.
+    """Recall of each class: fraction of its images answered right; None for a class without images.
 
     Shapes: confusion: (K, K) counts [true, predicted]; returns K.
     """
@@ -60,14 +60,14 @@ def log_loss(labels: Array, probabilities: Array) -> float:
         -mean_n log probabilities[n, labels[n]]
 
     Shapes: labels: (N,) int; probabilities: (N, K).
-    Conventions: probabilities are clipped at 1e-12 from below, so one certain mistake costs at most 27.6 nats.
+    Conventions: probabilities are clipped at 1e-12 from below, so one image costs at most 27.6 nats.
     """
     true = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(true, SMALLEST)).mean())
 
 
 def expected_calibration_error(labels: Array, probabilities: Array, *, num_bins: int = 15) -> float:
-    """How far confidence lies from accuracy.
+    """Expected calibration error: mean distance of confidence from accuracy over bins of confidence.
 
         sum_b (n_b / N) * |accuracy_b - mean confidence_b|
 
@@ -80,7 +80,7 @@ def expected_calibration_error(labels: Array, probabilities: Array, *, num_bins:
 
 
 def calibration_gaps(labels: Array, probabilities: Array, *, num_bins: int = 15) -> Array:
-    """What every image adds to the gap of its confidence bin: right (1 or 0) minus confidence; 0 in all other bins.
+    """Contribution of every image to the gap of its confidence bin: right (1 or 0) minus confidence; 0 elsewhere.
 
     Shapes: as `expected_calibration_error`; returns (N, num_bins), columns sum to n_b * (accuracy_b - confidence_b).
     """

@@ -1,7 +1,7 @@
-"""Metrics of the whole tree: how severe the mistakes are, and whether the answers agree.
+"""Metrics along the tree: severity of mistakes, and consistency of the answers.
 
-Axes: N images, L levels from the leaves up, K leaves. Severities are heights in the tree: 0 right, 1 wrong leaf but
-right parent, ... L right at no level.
+Axes: N images, L levels from the leaves up, K leaves. A severity is a height in the tree: 0 right, 1 wrong leaf below
+the right parent, ... L right at no level.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from treehead.types import Array, UserError
 
 
 def severities(heights: Array, labels: Array, answers: Array) -> Array:
-    """How severe every answer is: the height of the lowest common ancestor, 0 where it is right.
+    """Severity of every answer: height of the lowest common ancestor of label and answer; 0 for a right answer.
 
     Shapes: heights: (K, K) int, see `LabelTree.heights`; labels, answers: (N,) leaf ids; returns (N,).
     """
@@ -22,15 +22,15 @@ def severities(heights: Array, labels: Array, answers: Array) -> Array:
 
 
 def severity_counts(heights: Array, labels: Array, answers: Array, *, num_levels: int) -> Array:
-    """How many images have severity 0, 1, ... L. Shapes: as `severities`; returns (L + 1,) int64."""
+    """Number of images at each severity 0, 1, ... L. Shapes: as `severities`; returns (L + 1,) int64."""
     return np.bincount(severities(heights, labels, answers), minlength=num_levels + 1)
 
 
 def mistake_severity(counts: Array) -> float | None:
-    """Mean severity over the mistakes alone; None if there are none.
+    """Mean severity of the mistakes; None without a mistake.
 
     Shapes: counts: (L + 1,), see `severity_counts`.
-    Conventions: a bad classifier can score well here: never show it without accuracy.
+    Conventions: a worse classifier can have a lower one: never show it without the accuracy.
     Source: Bertinetto et al. 2020, arXiv:1912.09393, section 4.1.
     """
     mistakes = counts[1:].sum()
@@ -38,13 +38,13 @@ def mistake_severity(counts: Array) -> float | None:
 
 
 def severity_share(counts: Array) -> list[float] | None:
-    """Share of the mistakes that have severity 1, ... L; None if there are none. Shapes: counts: (L + 1,)."""
+    """Fraction of the mistakes at each severity 1, ... L; None without a mistake. Shapes: counts: (L + 1,)."""
     mistakes = counts[1:].sum()
     return [float(share) for share in counts[1:] / mistakes] if mistakes else None
 
 
 def hd_at_k(heights: Array, labels: Array, leaf_scores: Array, *, k: int) -> float:
-    """Mean over all images of the mean severity of the k highest scored leaves.
+    """Hierarchical distance at k: mean severity of the k highest-scored leaves, over all images.
 
     Shapes: heights: (K, K); labels: (N,) leaf ids; leaf_scores: (N, K).
     Conventions: of equal scores the lower leaf id comes first; right images count (with 0 at k = 1).
@@ -57,29 +57,29 @@ def hd_at_k(heights: Array, labels: Array, leaf_scores: Array, *, k: int) -> flo
 
 
 def full_path_accuracy(labels: Array, answers: Array) -> float:
-    """Share of images right at every level. Shapes: labels, answers: (N, L) class ids."""
+    """Fraction of images right at every level. Shapes: labels, answers: (N, L) class ids."""
     return float((labels == answers).all(axis=1).mean())
 
 
 def tree_inconsistency(ancestors: Array, answers: Array) -> float:
-    """Share of images whose answers at two levels contradict the tree.
+    """Fraction of images whose answers at two levels contradict the tree.
 
     Shapes: ancestors: (L, K), see `LabelTree.ancestors`; answers: (N, L) class ids.
-    Conventions: an image counts once, however many of its levels disagree; being wrong is no contradiction.
+    Conventions: an image counts once, however many of its levels disagree; wrong but consistent answers do not.
     """
     return float((answers != ancestors[:, answers[:, 0]].T).any(axis=1).mean())
 
 
 def path_overlap(parents: Sequence[Sequence[int]], labels: Array, answers: Array) -> PathOverlap:
-    """Hierarchical precision, recall and F1: how much of the answered and of the true path is shared.
+    """Hierarchical precision, recall and F1: overlap of the answered and the true path.
 
         precision = sum_n |T_n & A_n| / sum_n |A_n|      recall = sum_n |T_n & A_n| / sum_n |T_n|
         f1 = 2 * precision * recall / (precision + recall)
 
     Shapes: parents: see `LabelTree`; labels, answers: (N, L) class ids.
     Conventions: T_n is the true class of every level; A_n the answers of all levels and all their ancestors, which are
-        more than L classes where the answers contradict the tree. The root is left out of both: it is shared by all and
-        would only lift every figure. Sums run over the images before they are divided. Where the answers are a path of
+        more than L classes where the answers contradict the tree. The root is left out of both, since all paths
+        share it. Sums run over the images before they are divided. Where the answers are a path of
         the tree, all three are 1 - (mean severity) / L.
     Returns: fractions in [0, 1] named precision, recall and f1; all 0 where nothing is shared.
     Source: Kiritchenko et al. 2005; Silla & Freitas 2011, doi 10.1007/s10618-010-0175-9, section 7;

@@ -1,4 +1,4 @@
-"""Two sets of predictions on the same test images: what differs, and whether it is more than the luck of the images.
+"""Paired comparison of two sets of predictions on the same images: differences with intervals, and McNemar's test.
 
 Axes: N images, R resamples, C columns of a measure. Fractions are in [0, 1].
 """
@@ -15,14 +15,14 @@ from treehead.metrics.summary import HD_KS
 from treehead.types import Array, UserError
 
 BLOCK = 100
-"""Resamples that are held in memory at once."""
+"""Number of resamples in memory at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measure:
-    """A metric as a function of means over the images, so that it can be taken of any resample of them.
+    """A metric as a function of means over the images, so that it can be computed for any resample.
 
-    Shapes: columns: (N, C), what every image adds; value: (R, C) means -> (R,) metrics.
+    Shapes: columns: (N, C), the contribution of every image; value: (R, C) means -> (R,) metrics.
     """
 
     columns: Array
@@ -31,7 +31,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One metric of both, and `second - first` with its interval."""
+    """One metric of both sides, and `second - first` with its interval."""
 
     metric: str
     first: float
@@ -42,13 +42,13 @@ class Difference:
 
     @property
     def is_noise(self) -> bool:
-        """Whether the interval holds 0: the images alone could have made this difference."""
+        """Whether the interval includes 0: the choice of the images may explain the difference."""
         return self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """How many images only the first, and only the second, got right; p is two-sided."""
+    """Number of images that only the first, and only the second, answered right; p is two-sided."""
 
     only_first: int
     only_second: int
@@ -59,7 +59,7 @@ class McNemar:
 class Comparison:
     """Two runs on the same images. `differences` are second minus first; a McNemar test per level, leaves first.
 
-    known: images whose label is known, per level; its figures and its test are of these.
+    known: number of images labelled at each level; the level's figures and test are over these.
     """
 
     images: int
@@ -71,12 +71,11 @@ class Comparison:
 def measures(
     tree: LabelTree, *, labels: Array, answers: Array, probabilities: list[Array], leaf_scores: Array
 ) -> dict[str, Measure]:
-    """Every metric of `metrics.summary.summarise`, image by image, by the name it has there.
+    """Every metric of `metrics.summary.summarise` as a `Measure`, by the same name.
 
     Shapes: labels, answers: (N, L) class ids; probabilities: per level (N, K_l); leaf_scores: (N, K).
-    Conventions: severity counts are told as shares of all images; mistake severity is 0 where no mistake was made. A
-        label of -1 is not known: a level is measured on the images known there, severities, HD@k and paths on those
-        whose leaf is known, as `summarise` does.
+    Conventions: severity counts are fractions of all images; mistake severity is 0 without a mistake. A label of -1 is
+        unknown and is left out as in `summarise`.
     """
     found: dict[str, Measure] = {}
     for i, level in enumerate(tree.levels):
@@ -118,10 +117,10 @@ def _mean(per_image: Array) -> Measure:
 
 
 def _over(known: Array, measure: Measure) -> Measure:
-    """A measure of the known images alone, told by means over all: those divided by the share that is known.
+    """A measure of the labelled images, from means over all images divided by the fraction that is labelled.
 
     Shapes: known: (N,) bool; measure.columns: (M, C), of the M known ones; returns N rows. NaN for a resample
-        that holds no known image.
+        without a labelled image.
     """
     if known.all():
         return measure
@@ -148,13 +147,13 @@ def paired_differences(
 
     Conventions: N images are drawn with replacement num_resamples times, the same ones for both (that is what makes
         it paired); the interval runs between the percentiles (1 -+ confidence) / 2 of the resampled differences. It
-        speaks of these two trained networks on other images like these, not of training them again. A resample
-        without one known image of a level says nothing of that level, and is left out there.
-    Raises: UserError: the two do not measure the same things on equally many images.
+        holds for these two trained networks on other images of this kind, not for training them again. A resample
+        without a labelled image at a level is left out of that level.
+    Raises: UserError: the two have different metrics or numbers of images.
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, sections 8.3 and 13.3 (percentile interval).
     """
     if first.keys() != second.keys():
-        raise UserError("the two runs measure different things, so they cannot be compared")
+        raise UserError("the two runs have different metrics and cannot be compared")
     columns = [np.concatenate([m.columns for m in side.values()], axis=1) for side in (first, second)]
     if len(columns[0]) != len(columns[1]):
         raise UserError(f"{len(columns[0])} images cannot be paired with {len(columns[1])}")
@@ -175,7 +174,7 @@ def paired_differences(
 
 
 def _draws(rng: np.random.Generator, number: int, num_images: int) -> Array:
-    """How large a share of each resample every image is. Returns: (number, N), rows sum to 1."""
+    """Weight of every image in each resample. Returns: (number, N), rows sum to 1."""
     drawn = rng.integers(num_images, size=(number, num_images)) + num_images * np.arange(number)[:, None]
     counts = np.bincount(drawn.ravel(), minlength=number * num_images)
     return counts.reshape(number, num_images) / num_images
@@ -192,13 +191,13 @@ def _values(side: Mapping[str, Measure], means: Array) -> Array:
 
 
 def mcnemar(first_right: Array, second_right: Array) -> McNemar:
-    """Whether two classifiers are equally often right on the same images.
+    """McNemar's test: whether two classifiers are equally often right on the same images.
 
         p = min(1, 2 * sum_{k <= min(b, c)} C(b + c, k) / 2^(b + c))
 
     Shapes: first_right, second_right: (N,) bool.
-    Conventions: b and c are the images that one alone got right; the exact binomial test, computed in whole numbers,
-        not its chi-square approximation. p = 1 where the two never disagree.
+    Conventions: b and c are the numbers of images that only one of the two answered right; the exact binomial test
+        in integer arithmetic, not the chi-square approximation. p = 1 where the two never disagree.
     Source: McNemar 1947, Psychometrika 12(2); for classifiers: Dietterich 1998, Neural Computation 10(7).
     """
     only_first = int((first_right & ~second_right).sum())

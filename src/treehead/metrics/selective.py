@@ -1,4 +1,4 @@
-"""Answering only where the network is sure, or less deep in the tree where it is not.
+"""Selective prediction: risk-coverage curves, and answers at the deepest level that reaches a confidence threshold.
 
 Axes: N images, L levels from the leaves up, T thresholds. Confidence is the probability of the answer.
 """
@@ -9,9 +9,9 @@ from treehead.records.run import SelectiveFigures
 from treehead.types import Array
 
 THRESHOLDS = (0.0, *(round(0.05 * step, 2) for step in range(4, 20)), 0.97, 0.99)
-"""Confidences at which the back-off is told: 0, 0.2, 0.25, ... 0.95, 0.97, 0.99."""
+"""Confidence thresholds of the back-off: 0, 0.2, 0.25, ... 0.95, 0.97, 0.99."""
 COVERAGES = tuple(round(0.02 * step, 2) for step in range(1, 51))
-"""Shares of the images at which a risk-coverage curve is told."""
+"""Fractions of the images at which a risk-coverage curve is sampled."""
 
 
 def deepest_confident(confidences: Array, *, threshold: float) -> Array:
@@ -19,16 +19,16 @@ def deepest_confident(confidences: Array, *, threshold: float) -> Array:
 
     Shapes: confidences: (N, L), leaves first; returns (N,) int: 0 the leaves, ... L where no level reaches it.
     """
-    sure = confidences >= threshold
-    return np.where(sure.any(axis=1), sure.argmax(axis=1), confidences.shape[1])
+    confident = confidences >= threshold
+    return np.where(confident.any(axis=1), confident.argmax(axis=1), confidences.shape[1])
 
 
 def risk_coverage(right: Array, confidence: Array) -> Array:
-    """Share of wrong answers among the n most confident ones, for n = 1 ... N.
+    """Error rate of the n most confident answers, for n = 1 ... N.
 
     Shapes: right: (N,) bool; confidence: (N,); returns (N,) float64: entry n - 1 is the risk at coverage n / N.
-    Conventions: equally confident answers are in no order: each counts as wrong with the share of wrong ones among
-        them, so the curve does not depend on the order of the images.
+    Conventions: each of several equally confident answers counts with their mean error rate, so that the curve does
+        not depend on the order of the images.
     Source: El-Yaniv & Wiener 2010, JMLR 11, section 2.
     """
     _, group, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)  # most confident first
@@ -39,15 +39,12 @@ def risk_coverage(right: Array, confidence: Array) -> Array:
 def selective_figures(
     levels: tuple[str, ...], *, labels: Array, answers: Array, confidences: Array
 ) -> SelectiveFigures:
-    """Risk against coverage per level, and the back-off at THRESHOLDS, as a value that JSON can hold.
-
-        risk_coverage   per level: aurc; risk at each of `coverage`
-        back_off        per threshold: `answered`, the share of images answered at each level; `coverage`, that of
-                        those answered at all; `risk`, the share of wrong answers among them (None if there are none)
+    """The risk-coverage curve of every level, and the back-off at `THRESHOLDS`.
 
     Shapes: labels, answers: (N, L) class ids; confidences: (N, L).
-    Conventions: a label of -1 is not known: risk and coverage of a level are of the images known there, the back-off is
-        of those whose leaf is known.
+    Conventions: a label of -1 is unknown: the curve of a level is over the images labelled at that level, the back-off
+        over those with a labelled leaf.
+    Source: aurc: Geifman et al. 2019, arXiv:1805.08206, section 2.
     """
     right, known = labels == answers, labels >= 0
     curves = {
@@ -72,7 +69,7 @@ def selective_figures(
 
 
 def _places(count: int) -> Array:
-    """Where COVERAGES lie on a curve of `count` images."""
+    """Indices of `COVERAGES` on a curve of `count` images."""
     return np.ceil(np.array(COVERAGES) * count - 1e-9).astype(int) - 1
 
 

@@ -174,7 +174,7 @@ class TreeFigures(TypedDict):
     decoders: dict[str, DecoderFigures]
     """Every decoder's figures, by its kind."""
     alarm: str | None
-    """A sentence where tree and labels probably do not belong together."""
+    """A warning where the tree may not match the labels; else None."""
     haf5: NotRequired[SeverityFigures]
     """As `DecoderFigures.haf5`, with the run's decoder."""
 

@@ -1,29 +1,29 @@
-"""Numbers and classes as a reader wants them: percentages, durations, sizes, severities in words."""
+"""Numbers and names as text for the reports: percentages, counts, durations, sizes, classes, severities."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 NOTHING = "–"
-"""What stands where there is no figure, such as the severity of mistakes that were never made."""
+"""Text for a missing value, such as the mean mistake severity of a run without mistakes."""
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share in [0, 1] as "75.3 %", with a no-break space; a dash where there is none."""
+    """A fraction in [0, 1] as "75.3 %", with a no-break space; a dash for None."""
     return NOTHING if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """A plain number with a fixed number of digits; a dash where there is none."""
+    """A number with a fixed number of digits; a dash for None."""
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def count(value: float) -> str:
-    """A whole number with its thousands set apart by thin spaces: 10 000."""
+    """A whole number with thin spaces between the thousands: 10 000."""
     return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def millions(value: float) -> str:
-    """A large count in the unit that leaves it readable: 2.48 M, 79.1 M, 24 k, 812."""
+    """A large count with three digits and a unit: 2.48 M, 79.1 M, 24.0 k, 812."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             digits = 2 if value < 10 * size else 1 if value < 100 * size else 0
@@ -32,7 +32,7 @@ def millions(value: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time span in its two largest units: 1 h 04 min, 12 min 30 s, 8.4 s."""
+    """A time span in its two largest units: 1 h 04 min, 12 min 30 s, 8.4 s; a dash for None."""
     if seconds is None:
         return NOTHING
     if seconds < 59.95:
@@ -45,12 +45,12 @@ def duration(seconds: float | None) -> str:
 
 
 def size(num_bytes: float | None) -> str:
-    """A number of bytes in decimal units: 1.9 GB."""
+    """A number of bytes in decimal units: 1.90 GB; a dash for None."""
     return NOTHING if num_bytes is None else f"{millions(num_bytes)}B"
 
 
 def moment(iso: str | None) -> str:
-    """A point in time as the run's own clock told it, to the minute: 2026-01-05 09:30 +00:00."""
+    """An ISO 8601 time to the minute: 2026-01-05 09:30 UTC; a dash for None."""
     if iso is None:
         return NOTHING
     try:
@@ -61,17 +61,17 @@ def moment(iso: str | None) -> str:
 
 
 def shape(sizes: Sequence[int]) -> str:
-    """A layer's output: 64 × 32 × 32."""
+    """The output shape of a layer: 64 × 32 × 32."""
     return " × ".join(str(n) for n in sizes)
 
 
 def readable(name: str) -> str:
-    """A class name with its underscores as spaces: lawn mower."""
+    """A class name with spaces for underscores: lawn mower."""
     return name.replace("_", " ").strip() or name
 
 
 def plural(level: str) -> str:
-    """The classes of a level, in words a reader does not stumble over: fine classes, superclasses, groups."""
+    """The classes of a level in the plural: fine classes, superclasses, groups."""
     word = noun(level)
     if word.endswith(("s", "x", "ch", "sh")):
         return f"{word}es"
@@ -81,7 +81,7 @@ def plural(level: str) -> str:
 
 
 def severity(height: int, levels: Sequence[str]) -> str:
-    """What a mistake of this severity is, in words: "wrong fine class, right superclass"."""
+    """The meaning of a severity: "wrong fine class, right superclass"."""
     if height == 0:
         return "right"
     wrong = f"wrong {noun(levels[height - 1])}"
@@ -89,5 +89,5 @@ def severity(height: int, levels: Sequence[str]) -> str:
 
 
 def noun(level: str) -> str:
-    """One class of a level, as it reads inside a sentence: fine class, superclass, group."""
+    """One class of a level in the singular: fine class, superclass, group."""
     return f"{level} class" if level in {"fine", "coarse", "leaf"} else level

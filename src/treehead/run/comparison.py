@@ -1,4 +1,4 @@
-"""Two evaluated runs on the same test images, compared from their files: no data set, no network."""
+"""Compare two evaluated runs on the same test images, from the files of their folders alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,21 +25,23 @@ class _Predictions:
 
 
 def compare(first: Path, second: Path) -> Comparison:
-    """Compare two runs as they were evaluated, image by image.
+    """Compare two runs image by image, as they were evaluated.
 
-    Raises: UserError: a run is not evaluated, or the two have other trees or other test images.
+    Raises: UserError: a run is not evaluated, or the two have different trees or test images.
     """
     one, two = _read(first), _read(second)
     if one.tree != two.tree:
         raise UserError(
-            f"{first} answers on the tree {one.tree.name}, {second} on {two.tree.name}: severities on different "
-            f"trees are not comparable"
+            f"{first} uses the tree {one.tree.name}, {second} the tree {two.tree.name}; severities on different trees "
+            "cannot be compared"
         )
     if one.config.data.name != two.config.data.name or not np.array_equal(one.labels, two.labels):
-        raise UserError(f"{first} and {second} were not tested on the same images, so they cannot be paired")
+        raise UserError(f"{first} and {second} have different test images and cannot be compared image by image")
     if "all" in (one.config.data.pool, two.config.data.pool) and _drawn(one.config) != _drawn(two.config):
-        raise UserError(f"{first} and {second} drew their test images apart (data.pool = all); use one seed and split")
-    first_right, second_right = (run.labels == run.answers for run in (one, two))  # never where it is not known: -1
+        raise UserError(
+            f"{first} and {second} have different test images: with data.pool = all, use one seed and one data.split"
+        )
+    first_right, second_right = (run.labels == run.answers for run in (one, two))  # False where the label is unknown
     tests = {level: mcnemar(first_right[:, i], second_right[:, i]) for i, level in enumerate(one.tree.levels)}
     known = dict(zip(one.tree.levels, (one.labels >= 0).sum(axis=0).tolist(), strict=True))
     return Comparison(len(one.labels), known, paired_differences(one.measures, two.measures), tests)
@@ -60,7 +62,7 @@ def _read(root: Path) -> _Predictions:
         kind = metrics["decode"]
     except (KeyError, TypeError) as error:
         raise UserError(
-            f"{root} has damaged predictions ({error}); treehead evaluate {root} writes them anew"
+            f"the predictions of {root} are damaged ({error}); run `treehead evaluate {root}` to write them again"
         ) from None
     scores = decode(kind, probabilities, tree).leaf_scores
     found = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)

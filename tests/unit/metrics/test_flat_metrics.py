@@ -18,7 +18,7 @@ PROBABILITIES = np.array([[0.5, 0.25, 0.25], [0.5, 0.3, 0.2], [0.125, 0.75, 0.12
 ANSWERS = np.array([0, 0, 1, 2])
 
 
-def test_softmax_survives_large_logits() -> None:
+def test_softmax_of_large_logits_is_finite() -> None:
     np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]])), [[0.5, 0.5], [0.25, 0.75]])
 
 
@@ -65,5 +65,5 @@ def test_calibration_bins_are_closed_to_the_right() -> None:
     assert expected_calibration_error(labels, probabilities, num_bins=2) == pytest.approx(0.5 * 0.5 + 0.5 * 0.6)
 
 
-def test_calibration_error_of_certainty_that_is_right_is_zero() -> None:
+def test_calibration_error_of_certain_right_answers_is_zero() -> None:
     assert expected_calibration_error(np.array([1]), np.array([[0.0, 1.0]])) == 0

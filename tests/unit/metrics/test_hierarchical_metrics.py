@@ -30,7 +30,7 @@ def test_severities_are_heights() -> None:
     np.testing.assert_array_equal(severities(PETS.heights, LABELS[:, 0], ANSWERS[:, 0]), [0, 1, 2, 0])
 
 
-def test_severity_counts_and_what_follows_from_them() -> None:
+def test_severity_counts_shares_and_mean() -> None:
     counts = severity_counts(PETS.heights, LABELS[:, 0], ANSWERS[:, 0], num_levels=2)
     np.testing.assert_array_equal(counts, [2, 1, 1])
     assert severity_share(counts) == [0.5, 0.5]
@@ -44,13 +44,13 @@ def test_without_mistakes_there_is_no_mean_over_them() -> None:
     assert mistake_severity(counts) is None
 
 
-def test_severities_nobody_can_reach_are_counted_too() -> None:
+def test_severities_without_images_are_counted_as_zero() -> None:
     all_pets = LabelTree.from_nested("pets", ("fine", "kind"), {"pet": ["cat", "dog", "carp"]})
     counts = severity_counts(all_pets.heights, np.array([CAT]), np.array([DOG]), num_levels=2)
     np.testing.assert_array_equal(counts, [0, 1, 0])
 
 
-def test_hd_at_k_means_over_the_best_k() -> None:
+def test_hd_at_k_is_the_mean_over_the_best_k() -> None:
     found = [hd_at_k(PETS.heights, LABELS[:, 0], FINE, k=k) for k in (1, 2, 3)]
     at_2 = (0 + 1) / 2, (1 + 0) / 2, (2 + 0) / 2, (0 + 2) / 2  # the last image: cat before dog, by id
     at_3 = (0 + 1 + 2) / 3, (1 + 0 + 2) / 3, (2 + 0 + 1) / 3, (0 + 2 + 2) / 3
@@ -58,12 +58,12 @@ def test_hd_at_k_means_over_the_best_k() -> None:
 
 
 @pytest.mark.parametrize("k", [0, 4])
-def test_hd_at_k_needs_so_many_leaves(k: int) -> None:
+def test_hd_at_k_needs_at_least_k_leaves(k: int) -> None:
     with pytest.raises(UserError, match=f"HD@{k} is not defined: k runs from 1 to the tree's 3 leaves"):
         hd_at_k(PETS.heights, LABELS[:, 0], FINE, k=k)
 
 
-def test_full_path_accuracy_wants_every_level_right() -> None:
+def test_full_path_accuracy_needs_every_level_right() -> None:
     assert full_path_accuracy(LABELS, ANSWERS) == 0.5
     assert full_path_accuracy(LABELS, np.array([[CAT, 1], [CAT, 0], [DOG, 0], [CARP, 1]])) == 0.75
 
@@ -73,7 +73,7 @@ def test_tree_inconsistency_is_contradiction_not_error() -> None:
     assert tree_inconsistency(PETS.ancestors, LABELS[::-1]) == 0
 
 
-def test_path_overlap_counts_what_the_answers_name_or_imply() -> None:
+def test_path_overlap_counts_answered_classes_and_their_ancestors() -> None:
     found = path_overlap(PETS.parents, LABELS, ANSWERS)
     shared, answered, true = 2 + 1 + 1 + 2, 2 + 2 + 3 + 2, 8  # carp and mammal imply fish as well: three classes
     assert found == pytest.approx({"precision": shared / answered, "recall": shared / true, "f1": 12 / 17})
@@ -106,7 +106,7 @@ def test_the_summary_holds_every_figure() -> None:
     }
 
 
-def test_the_summary_ranks_leaves_by_their_scores_where_it_is_given_any() -> None:
+def test_the_summary_ranks_leaves_by_the_given_scores() -> None:
     perfect = np.eye(3)[LABELS[:, 0]]
     found = summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND], leaf_scores=perfect)
     assert found["hd"] == {"1": 0.0}
@@ -134,6 +134,6 @@ def test_a_class_without_images_has_no_recall() -> None:
     assert recalls(np.array([[3, 1], [0, 0]])) == [0.75, None]
 
 
-def test_no_images_no_figures() -> None:
+def test_no_images_is_an_error() -> None:
     with pytest.raises(UserError, match="there are no test images to measure on"):
         summarise(PETS, labels=LABELS[:0], answers=ANSWERS[:0], probabilities=[FINE[:0], KIND[:0]])

@@ -61,7 +61,7 @@ def test_every_measure_is_the_metric_of_the_summary(unknown: int) -> None:
     assert found == {}
 
 
-def test_a_run_does_not_differ_from_itself() -> None:
+def test_a_run_compared_with_itself_has_no_difference() -> None:
     for row in paired_differences(measured(1), measured(1), num_resamples=20):
         assert (row.difference, row.low, row.high, row.is_noise) == (0, 0, 0, True)
 
@@ -84,7 +84,7 @@ def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
     assert row.high == pytest.approx(row.difference + 1.96 * error, abs=0.1 * error)
 
 
-def test_the_interval_over_known_images_is_that_of_these_images_alone() -> None:
+def test_the_interval_over_labelled_images_is_that_of_these_images_alone() -> None:
     """900 of 1200 known: as wide as if the others were not there, not as wide as 1200 would make it."""
     labels = TREE.label_paths(np.arange(1200) % 4)
     labels[900:, 0] = -1
@@ -100,7 +100,7 @@ def test_the_interval_over_known_images_is_that_of_these_images_alone() -> None:
     assert row.high - row.low == pytest.approx(2 * 1.96 * gain.std(ddof=1) / 30, rel=0.1)
 
 
-def test_a_resample_without_a_known_image_is_left_out() -> None:
+def test_a_resample_without_a_labelled_image_is_left_out() -> None:
     """One leaf of eight is known, and right only in the second: every resample that holds it says a gain of 1."""
     labels = TREE.label_paths(np.arange(8) % 4)
     labels[1:, 0] = -1
@@ -143,7 +143,7 @@ def test_two_run_folders_are_compared(tmp_path: Path) -> None:
     assert by_name["accuracy.kind"].difference == pytest.approx(right[1].mean() - right[0].mean())
 
 
-def test_images_known_part_of_the_way_are_compared_where_they_are_known(tmp_path: Path) -> None:
+def test_partly_labelled_images_are_compared_at_their_labelled_levels(tmp_path: Path) -> None:
     found = compare(evaluated(tmp_path / "a", 1, unknown=100), evaluated(tmp_path / "b", 2, unknown=100))
     assert (found.images, found.known) == (300, {"leaf": 200, "kind": 300})
     assert list(comparison_lines(found, "a", "b"))[1] == "  leaf over 200 labelled images"
@@ -157,7 +157,7 @@ def test_images_known_part_of_the_way_are_compared_where_they_are_known(tmp_path
 def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     one = evaluated(tmp_path / "a", 1)
     other = evaluated(tmp_path / "b", 2, '[data]\npool = "all"\nsplit = "80:20"')
-    with pytest.raises(UserError, match="drew their test images apart"):
+    with pytest.raises(UserError, match="have different test images: with data"):
         compare(one, other)
     (other / "predictions.npz").unlink()
     with pytest.raises(UserError, match=r"no predictions\.npz"):
@@ -167,5 +167,5 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
     shifted = evaluated(tmp_path / "c", 2)
     p = RunFolder(shifted)
     write_arrays(p.predictions, p.read_arrays(p.predictions) | {"labels": np.roll(predictions(2)["labels"], 1, 0)})
-    with pytest.raises(UserError, match="not tested on the same images"):
+    with pytest.raises(UserError, match="have different test images and cannot"):
         compare(one, shifted)

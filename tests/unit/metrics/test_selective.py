@@ -1,4 +1,4 @@
-"""Answering where it is sure: four images, counted by hand."""
+"""Selective prediction: four images, counted by hand."""
 
 import numpy as np
 import pytest
@@ -13,20 +13,20 @@ ANSWERS = np.array([[0, 0], [0, 0], [2, 1], [0, 0]])  # right at: both, kind, bo
 @pytest.mark.parametrize(
     ("threshold", "levels"), [(0.0, [0, 0, 0, 0]), (0.5, [0, 0, 2, 1]), (0.8, [0, 1, 2, 1]), (1.0, [2, 2, 2, 2])]
 )
-def test_the_deepest_level_that_is_sure_enough(threshold: float, levels: list[int]) -> None:
+def test_the_deepest_level_that_reaches_the_threshold(threshold: float, levels: list[int]) -> None:
     np.testing.assert_array_equal(deepest_confident(CONFIDENCES, threshold=threshold), levels)
 
 
-def test_a_higher_level_need_not_be_the_surer_one() -> None:
+def test_a_higher_level_may_be_less_confident() -> None:
     np.testing.assert_array_equal(deepest_confident(np.array([[0.9, 0.1]]), threshold=0.5), [0])
 
 
-def test_risk_grows_with_the_doubtful_answers() -> None:
+def test_risk_at_every_coverage_by_hand() -> None:
     right = np.array([True, False, True, False])
     np.testing.assert_allclose(risk_coverage(right, CONFIDENCES[:, 0]), [0, 1 / 2, 1 / 3, 1 / 2])
 
 
-def test_equal_confidences_share_their_mistakes() -> None:
+def test_equal_confidences_share_their_error_rate() -> None:
     right, level = np.array([True, False, True, False]), np.array([0.5, 0.5, 0.5, 0.1])
     np.testing.assert_allclose(risk_coverage(right, level), [1 / 3, 1 / 3, 1 / 3, 1 / 2])
     np.testing.assert_allclose(risk_coverage(right[[2, 1, 0, 3]], level), risk_coverage(right, level))
@@ -49,7 +49,7 @@ def test_the_figures_of_four_images() -> None:
     assert back_off["risk"][-1] is None
 
 
-def test_what_is_not_known_is_no_risk() -> None:
+def test_unknown_labels_are_left_out() -> None:
     labels, answers = np.array([[0, 0], [1, 0], [2, 1]]), np.array([[0, 0], [2, 1], [2, 1]])
     confidences = np.array([[0.9, 0.95], [0.4, 0.6], [0.7, 0.8]])
     whole = selective_figures(("fine", "kind"), labels=labels, answers=answers, confidences=confidences)

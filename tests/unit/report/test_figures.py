@@ -14,12 +14,12 @@ from matplotlib.patches import Rectangle
 from treehead.hierarchy.tree import LabelTree
 from treehead.records.run import EpochFigures, EpochRecord, Metrics
 from treehead.report import wording
+from treehead.report.drawing import png
+from treehead.report.level_view import boundaries, level_view, row_shares
 from treehead.report.palette import SEVERITIES
 from treehead.report.run import figures, interactive, tables
 from treehead.report.run.matrix import confusion
 from treehead.report.run.read import RunRecord
-from treehead.report.run.view import boundaries, level_view, row_shares
-from treehead.report.run.write import png
 
 # Leaves 0, 2 under a; 1, 3 under b; 4 under c. a, c under x; b under y.
 TREE = LabelTree(
@@ -64,7 +64,7 @@ def test_level_view_refuses_an_unknown_level() -> None:
         level_view(TREE, "genus")
 
 
-def test_boundaries_are_the_runs_of_equal_blocks() -> None:
+def test_boundaries_of_equal_blocks() -> None:
     view = level_view(TREE, "fine")
     assert boundaries(view.blocks[0], view.order) == [(0, 2), (2, 3), (3, 5)]
     assert boundaries(view.blocks[1], view.order) == [(0, 3), (3, 5)]
@@ -95,7 +95,7 @@ def test_matrix_of_hostile_names_and_no_images_draws() -> None:
     assert not any(isinstance(child, QuadMesh) for child in figure.axes[0].get_children())
 
 
-def test_matrix_by_severity_has_a_colour_per_severity_and_is_fuller_where_frequent() -> None:
+def test_matrix_by_severity_has_a_colour_per_severity_stronger_where_frequent() -> None:
     view = level_view(TREE, "fine")
     figure = confusion(COUNTS, view, by_severity=True)
     (image,) = (child for child in figure.axes[0].get_children() if isinstance(child, AxesImage))
@@ -120,13 +120,13 @@ def test_curves_draw_both_parts_of_every_head() -> None:
     assert np.asarray(right.lines[0].get_ydata()).tolist() == [40.0] * 3
 
 
-def test_curves_of_one_epoch_are_points_and_of_none_are_refused() -> None:
+def test_curves_of_one_epoch_are_points_and_of_none_an_error() -> None:
     assert figures.curves(history(1), ["fine"]).axes[0].lines[0].get_marker() == "o"
     with pytest.raises(ValueError, match="history is empty"):
         figures.curves([], ["fine"])
 
 
-def test_severity_bars_stand_beside_chance() -> None:
+def test_severity_bars_are_drawn_beside_chance() -> None:
     axes = figures.severity([0.5, 0.3, 0.2], [0.1, 0.2, 0.7], TREE.levels).axes[0]
     widths = [[bar.get_width() for bar in bars] for bars in axes.containers]  # pyright: ignore
     np.testing.assert_allclose(widths, [[50, 30, 20], [10, 20, 70]])
@@ -145,7 +145,7 @@ def test_interactive_cell_names_classes_count_share_and_severity() -> None:
     assert len(figure["layout"]["shapes"]) == 5
 
 
-def test_interactive_names_are_escaped_and_told_apart() -> None:
+def test_interactive_names_are_escaped_and_distinct() -> None:
     tree = LabelTree("t", ("fine",), (("<b>", "a_b", "a b"),), ())
     figure = interactive.confusion(np.eye(3, dtype=int), level_view(tree, "fine"), tree.levels)
     names = figure["data"][0]["x"]
@@ -153,7 +153,7 @@ def test_interactive_names_are_escaped_and_told_apart() -> None:
     assert len(set(names)) == 3
 
 
-def test_frequent_confusions_come_with_their_images() -> None:
+def test_frequent_confusions_have_sample_images() -> None:
     pixels = np.zeros((2, 1, 4, 4), np.uint8)
     samples = {"pixels": pixels, "labels": np.array([[0, 0, 0]] * 2), "answers": np.array([[2, 0, 0], [1, 1, 1]])}
     rows = tables.frequent_confusions(record(samples))
@@ -175,8 +175,8 @@ def test_costliest_confusions_weigh_by_severity() -> None:
     ]
 
 
-def test_class_accuracies_leave_out_classes_without_images() -> None:
-    rows = tables.class_accuracies(record())
+def test_class_recalls_leave_out_classes_without_images() -> None:
+    rows = tables.class_recalls(record())
     assert [(row.name, row.share, row.rival) for row in rows] == [
         ("l1", 1.0, None),
         ("l3", 1.0, None),
@@ -187,9 +187,9 @@ def test_class_accuracies_leave_out_classes_without_images() -> None:
     assert [row.name for row in best + worst] == ["l1", "l3", "l2", "l0"]
 
 
-def test_mistake_severity_never_stands_without_accuracy() -> None:
+def test_mistake_severity_is_shown_with_accuracy() -> None:
     row = tables.tree_rows(record())[0]
-    assert row.name == "Mistake severity"
+    assert row.name == "Mean mistake severity"
     assert "75.0" in row.figures[0]
     assert "accuracy" in row.figures[0]
 
@@ -213,14 +213,14 @@ def test_mistake_severity_never_stands_without_accuracy() -> None:
         (wording.moment("2026-01-05T09:30:00+00:00"), "2026-01-05 09:30 UTC"),
     ],
 )
-def test_figures_in_words(text: str, expected: str) -> None:
+def test_numbers_as_text(text: str, expected: str) -> None:
     plain = text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert plain == expected
 
 
-def test_report_draws_without_pyplot() -> None:
-    room = Path(figures.__file__).parent
-    assert not any("pyplot" in line for file in room.glob("*.py") for line in imports(file))
+def test_report_does_not_import_pyplot() -> None:
+    report = Path(wording.__file__).parent
+    assert not any("pyplot" in line for file in report.rglob("*.py") for line in imports(file))
 
 
 def imports(file: Path) -> list[str]:

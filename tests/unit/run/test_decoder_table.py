@@ -1,4 +1,4 @@
-"""Every decoder of one run, side by side: by hand, and on the published run's probabilities."""
+"""Every decoder of one run: by hand, and on the published run's probabilities."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_consistent_decoders_answer_with_paths(found: TreeFigures) -> None:
     assert found["decoders"]["independent"]["tree_inconsistency"] > 0.1
 
 
-def test_the_five_level_tree_refines_the_runs_own(found: TreeFigures) -> None:
+def test_haf5_refines_the_tree_of_the_run(found: TreeFigures) -> None:
     """haf5 has haf8's fine, superclass and group below two more levels, so its severities 4 and 5 are haf8's 3."""
     assert found.get("haf5") == found["decoders"]["path"].get("haf5")
     for row in found["decoders"].values():
@@ -77,7 +77,7 @@ def test_the_five_level_tree_refines_the_runs_own(found: TreeFigures) -> None:
         assert row["haf5"]["hd"]["1"] >= row["hd"]["1"]
 
 
-def test_images_are_kept_of_the_frequent_and_of_the_costliest_confusions() -> None:
+def test_samples_are_kept_of_the_frequent_and_of_the_costliest_confusions() -> None:
     """Fourteen pairs of siblings are confused twice, twelve of which leave images; one of strangers costs more."""
     tree = LabelTree.from_nested(
         "t", ("a", "b", "c"), {"x": {f"p{i}": [f"{i}", f"{i}'"] for i in range(14)}, "y": {"q": ["z"]}}

@@ -1,1 +1,1 @@
-"""A run folder drawn: figures and a page."""
+"""The report of one run."""

@@ -1,6 +1,7 @@
-"""The page's living figures: plotly figures as plain JSON, drawn in the reader's browser and colours."""
+"""The interactive figures of a run as plotly's JSON; the page's script adds the colours and draws them."""
 
 import html
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,24 +10,24 @@ import plotly.graph_objects as go
 
 from treehead.records.run import BackOff, EpochRecord, RiskCoverage
 from treehead.report import wording
+from treehead.report.level_view import LevelView, boundaries, row_shares
 from treehead.report.palette import level_colours
-from treehead.report.run.view import LevelView, boundaries, row_shares
 from treehead.types import Array
 
 CURVES = {"losses": ("loss, in nats", ".3f"), "accuracy": ("accuracy", ".1%")}
+"""Axis title and number format by the key in an epoch's record."""
 
 
 def curves(history: Sequence[EpochRecord], levels: Sequence[str], key: str) -> dict[str, Any]:
-    """One panel of learning curves, `key` being "losses" or "accuracy": hover reads every head at an epoch.
+    """Learning curves of every head, `key` being "losses" or "accuracy".
 
-    Shapes: history: a record per epoch as in `history.jsonl`.
-    Returns: plotly's JSON, {"data", "layout"}. A trace's `meta` is its level's position, for the page's colours.
+    Returns: plotly's JSON, {"data", "layout"}. A trace's `meta` is the number of its level, which gives its colour.
     """
-    words, precision = CURVES[key]
+    title, precision = CURVES[key]
     epochs = [record["epoch"] for record in history]
     figure = go.Figure()
     for depth, (level, colour) in enumerate(zip(levels, level_colours(len(levels)), strict=True)):
-        for part, dash, width in (("validation", "solid", 2.5), ("train", "dot", 1.6)):
+        for part, dash, width in (("validation", "solid", 2.5), ("train", "dash", 1.6)):
             label = _escaped(f"{level}, {'training' if part == 'train' else part}")
             figure.add_scatter(
                 x=epochs,
@@ -41,15 +42,12 @@ def curves(history: Sequence[EpochRecord], levels: Sequence[str], key: str) -> d
     figure.update_xaxes(
         title="epoch", dtick=1 if len(epochs) <= 8 else None, hoverformat="d", unifiedhovertitle={"text": "epoch %{x}"}
     )
-    figure.update_yaxes(title=words, rangemode="tozero", tickformat=".0%" if key == "accuracy" else None)
+    figure.update_yaxes(title=title, rangemode="tozero", tickformat=".0%" if key == "accuracy" else None)
     return figure.to_plotly_json()
 
 
 def risk_coverage(curve: RiskCoverage, levels: Sequence[str]) -> dict[str, Any]:
-    """How often the most confident answers are wrong, a line per level.
-
-    Shapes: curve: `risk_coverage` as in `metrics.json`. Returns: plotly's JSON, as `curves`.
-    """
+    """Error rate of the most confident answers, a line for each level. Returns: as `curves`."""
     figure = go.Figure()
     for depth, (level, colour) in enumerate(zip(levels, level_colours(len(levels)), strict=True)):
         figure.add_scatter(
@@ -62,25 +60,28 @@ def risk_coverage(curve: RiskCoverage, levels: Sequence[str]) -> dict[str, Any]:
             hovertemplate="%{y:.1%}",
         )
     figure.update_layout(template="none", hovermode="x unified", showlegend=True)
-    answered = {"text": "%{x} answered"}
+    answered = {"text": "%{x} of images"}
     figure.update_xaxes(
-        title="images answered, the most confident first", tickformat=".0%", range=[0, 1], unifiedhovertitle=answered
+        title="coverage, most confident first",
+        tickformat=".0%",
+        range=[0, 1],
+        unifiedhovertitle=answered,
     )
-    figure.update_yaxes(title="wrong among them", tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(title="risk (error rate)", tickformat=".0%", rangemode="tozero")
     return figure.to_plotly_json()
 
 
 def back_off(found: BackOff, levels: Sequence[str]) -> dict[str, Any]:
-    """How deep it answers at every confidence it may ask for: shares of the images, stacked, and the wrong ones.
+    """Answered levels by confidence threshold, as stacked fractions of the images, and the error rate.
 
-    Shapes: found: `back_off` as in `metrics.json`. Returns: plotly's JSON; the trace of the wrong ones has no `meta`.
+    Returns: as `curves`; the trace of the error rate has no `meta`.
     """
     figure = go.Figure()
     for depth, (level, colour) in enumerate(zip(levels, level_colours(len(levels)), strict=True)):
         figure.add_scatter(
             x=found["threshold"],
             y=[round(share, 5) for share in found["answered"][level]],
-            name=_escaped(f"answered at {level}"),
+            name=_escaped(level),
             meta=depth,
             mode="lines",
             line={"color": colour, "width": 1},
@@ -90,25 +91,25 @@ def back_off(found: BackOff, levels: Sequence[str]) -> dict[str, Any]:
     figure.add_scatter(
         x=found["threshold"],
         y=[None if risk is None else round(risk, 5) for risk in found["risk"]],
-        name="wrong, of those answered",
+        name="error rate",
         mode="lines",
         line={"width": 2.5},
         hovertemplate="%{y:.1%}",
     )
     figure.update_layout(template="none", hovermode="x unified", showlegend=True)
-    asked = {"text": "%{x} asked for"}
-    figure.update_xaxes(title="confidence asked for", tickformat=".0%", range=[0, 1], unifiedhovertitle=asked)
+    threshold = {"text": "threshold %{x}"}
+    figure.update_xaxes(title="confidence threshold", tickformat=".0%", range=[0, 1], unifiedhovertitle=threshold)
     figure.update_yaxes(title="images", tickformat=".0%", range=[0, 1])
     return figure.to_plotly_json()
 
 
 def confusion(counts: Array, view: LevelView, levels: Sequence[str]) -> dict[str, Any]:
-    """A confusion matrix whose cells name both classes, the count, the share and the severity on hover.
+    """A confusion matrix; hovering over a cell shows both classes, the count, the share and the severity.
 
-    Shapes: counts: (K, K) true x predicted, in class order; levels: every level of the tree, leaves first.
-    Returns: plotly's JSON, {"data", "layout"}. Colours are the log of a cell's share of its true class; a cell
-        nobody fell into stays empty. `customdata` has the severities, by which the page
-        can colour it. Names are escaped: plotly would take them for markup.
+    Shapes: counts: (K, K) true x answered, in class order; levels: every level of the tree, leaves first.
+    Returns: plotly's JSON, {"data", "layout"}. Colours are the logarithm of a cell's share of its true class; empty
+        cells have none. `customdata` has the severities, for the other colouring. Names are escaped: plotly reads
+        markup.
     """
     counts = np.asarray(counts)[np.ix_(view.order, view.order)]
     shares = row_shares(counts)
@@ -120,54 +121,51 @@ def confusion(counts: Array, view: LevelView, levels: Sequence[str]) -> dict[str
     figure.add_heatmap(
         x=_distinct(names),
         y=_distinct(names),
-        z=_plain(np.round(logs, 3)),
+        z=_as_lists(np.round(logs, 3)),
         zmin=lowest,
         zmax=0,
         customdata=severity.tolist(),
-        text=_said(counts, shares, severity, levels),
-        hovertemplate="true <b>%{y}</b><br>predicted <b>%{x}</b><br>%{text}<extra></extra>",
+        text=_hover_texts(counts, shares, severity, levels),
+        hovertemplate="true class <b>%{y}</b><br>answer <b>%{x}</b><br>%{text}<extra></extra>",
         hoverongaps=True,
         xgap=1 if len(names) <= 40 else 0,
         ygap=1 if len(names) <= 40 else 0,
         showscale=False,
     )
     figure.update_layout(template="none", shapes=_outlines(view))
-    figure.update_xaxes(type="category", title="predicted", side="bottom")
-    figure.update_yaxes(type="category", title="true", autorange="reversed")
+    figure.update_xaxes(type="category", title="answer", side="bottom")
+    figure.update_yaxes(type="category", title="true class", autorange="reversed")
     return figure.to_plotly_json()
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text, quote=False)  # plotly draws &quot; as it stands
+    return html.escape(text, quote=False)  # plotly does not decode &quot;
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, told apart by invisible spaces where two look alike: plotly would merge them into one row."""
-    seen: dict[str, int] = {}
+    """The names, equal ones made distinct by invisible spaces: plotly would merge them into one row."""
+    seen: Counter[str] = Counter()
+    distinct = []
     for name in names:
-        seen[name] = seen.get(name, -1) + 1
-    left = dict(seen)
-    marked = []
-    for name in names:
-        marked.append(name + "\N{ZERO WIDTH SPACE}" * (seen[name] - left[name]))
-        left[name] -= 1
-    return marked
+        distinct.append(name + "\N{ZERO WIDTH SPACE}" * seen[name])
+        seen[name] += 1
+    return distinct
 
 
-def _plain(values: Array) -> list[list[float | None]]:
+def _as_lists(values: Array) -> list[list[float | None]]:
     return [[None if np.isnan(value) else float(value) for value in row] for row in values]
 
 
-def _said(counts: Array, shares: Array, severity: Array, levels: Sequence[str]) -> list[list[str]]:
-    """What a cell says after its names. Cells without an image, nearly all of them, share one short string."""
-    words = [_escaped(wording.severity(height, levels)) for height in range(len(levels) + 1)]
+def _hover_texts(counts: Array, shares: Array, severity: Array, levels: Sequence[str]) -> list[list[str]]:
+    """Text of each cell below the names; short where no image is counted, as in nearly all cells."""
+    meanings = [_escaped(wording.severity(height, levels)) for height in range(len(levels) + 1)]
     total = counts.sum(axis=1)
     return [
         [
             f"{wording.count(number)} of {wording.count(total[row])} · {wording.percent(shares[row, column])}"
-            f"<br>severity {severity[row, column]}: {words[severity[row, column]]}"
+            f"<br>severity {severity[row, column]}: {meanings[severity[row, column]]}"
             if number
-            else f"never · severity {severity[row, column]}"
+            else f"no image · severity {severity[row, column]}"
             for column, number in enumerate(line)
         ]
         for row, line in enumerate(counts.tolist())
@@ -175,7 +173,7 @@ def _said(counts: Array, shares: Array, severity: Array, levels: Sequence[str]) 
 
 
 def _outlines(view: LevelView) -> list[dict[str, Any]]:
-    """A square on the diagonal for every block above this level; the farther up, the bolder."""
+    """A square on the diagonal for every class of the levels above; the higher the level, the thicker the line."""
     return [
         {
             "type": "rect",

@@ -1,4 +1,4 @@
-"""A confusion matrix as a still figure, its classes in tree order and its blocks outlined."""
+"""A confusion matrix as a static figure, its classes in tree order and the branches of the tree outlined."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,17 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter
 
 from treehead.report import wording
+from treehead.report.drawing import STYLE, plain
+from treehead.report.level_view import LevelView, boundaries, row_shares
 from treehead.report.palette import DENSITY, INK, MUTED, RULE, SEVERITIES, level_colours
-from treehead.report.run.figures import STYLE, plain
-from treehead.report.run.view import LevelView, boundaries, row_shares
 from treehead.types import Array
 
 FULL, PALEST = 0.1, 0.3
-"""A severity's colour is full from this share of the true class on, and never paler than this."""
+"""A severity's colour has full strength from this share of the true class on; its least strength."""
 WRITTEN = 12
-"""Up to how many classes a cell has room for its figure."""
+"""Largest number of classes whose cells have room for a number."""
+SHORT = 36
+"""Number of characters for which horizontal names have room below the matrix."""
 
 
 def confusion(counts: Array, view: LevelView, *, title: str = "", by_severity: bool = False) -> Figure:
@@ -44,7 +46,7 @@ def confusion(counts: Array, view: LevelView, *, title: str = "", by_severity: b
         else:
             _colour_bar(figure, _cells(axes, shares), (*key, 1.8 / width, 0.09 / height))
         if len(view.names) <= WRITTEN:
-            _figures(axes, shares)
+            _write_percentages(axes, shares)
         _names(axes, [view.names[int(index)] for index in view.order])
         _outlines(axes, view)
         if view.block_names:
@@ -56,7 +58,7 @@ def confusion(counts: Array, view: LevelView, *, title: str = "", by_severity: b
 
 
 def _colour_bar(figure: Figure, image: ScalarMappable, place: tuple[float, float, float, float]) -> None:
-    """A slim scale between title and matrix, its words at its right."""
+    """A slim colour bar between title and matrix, its label at the right."""
     bar = figure.colorbar(image, cax=figure.add_axes(place), orientation="horizontal")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
@@ -75,7 +77,7 @@ def _colour_bar(figure: Figure, image: ScalarMappable, place: tuple[float, float
 
 
 def _cells(axes: Axes, shares: Array) -> ScalarMappable:
-    """Log colours, so that one confusion in a hundred is seen beside a diagonal of ninety; nothing is paper."""
+    """Logarithmic colours, so that 1 % is visible beside 90 % on the diagonal; empty cells are white."""
     lowest = _lowest(shares)
     colours = LinearSegmentedColormap.from_list("density", DENSITY)
     shown = np.ma.masked_less_equal(shares, 0)
@@ -90,14 +92,14 @@ def _lowest(shares: Array) -> float:
 
 
 def _frame(axes: Axes) -> None:
-    axes.set_xlabel("predicted", labelpad=8)
-    axes.set_ylabel("true", labelpad=8)
+    axes.set_xlabel("answer", labelpad=8)
+    axes.set_ylabel("true class", labelpad=8)
     for spine in axes.spines.values():
         spine.set_visible(True)
 
 
 def _coloured_cells(axes: Axes, shares: Array, severity: Array) -> None:
-    """The colour of every cell's severity laid over white paper: pale where rare, full from one in ten on."""
+    """The colour of every cell's severity: pale for a small share of the true class, full from `FULL` on."""
     lowest = _lowest(shares)
     span = max(np.log10(FULL / lowest), 0.1)  # not 0, where every share is a large one
     strength = np.clip(np.log10(np.maximum(shares, lowest) / lowest) / span, 0, 1)
@@ -126,7 +128,7 @@ def _severity_key(figure: Figure, highest: int, place: tuple[float, float]) -> N
     )
 
 
-def _figures(axes: Axes, shares: Array) -> None:
+def _write_percentages(axes: Axes, shares: Array) -> None:
     for (row, column), share in np.ndenumerate(shares):
         if share > 0:
             digits = 0 if share >= 0.1 else 1
@@ -138,7 +140,8 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
     number = len(names)
     size = 10 if number <= 12 else 9 if number <= 24 else max(4.2, 6.4 * min(1.0, 100 / number))
     labels = [wording.readable(name) for name in names]
-    axes.set_xticks(range(number), labels, rotation=90, fontsize=size, color=INK)
+    rotation = 0 if number * max(map(len, labels)) <= SHORT else 90
+    axes.set_xticks(range(number), labels, rotation=rotation, fontsize=size, color=INK)
     axes.set_yticks(range(number), labels, fontsize=size, color=INK)
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         label.set_parse_math(False)

@@ -20,8 +20,8 @@ T = TypeVar("T")
 class RunRecord:
     """The files of one run, parsed and checked against each other.
 
-    `metrics` is None for an unfinished run, `samples` where the folder keeps no images. `config` is config.toml as it
-    stands, without defaults.
+    `metrics` is None for an unfinished run, `samples` where the folder keeps no images. `config` is the parsed
+    config.toml, without defaults.
     """
 
     name: str

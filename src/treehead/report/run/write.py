@@ -1,60 +1,47 @@
-"""Draws a run folder's report: its figures first, then the page that shows them."""
+"""Write a run's report: the figures, then the page that shows them."""
 
 import dataclasses
-import io
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from treehead.report import wording
+from treehead.report.drawing import png
+from treehead.report.files import save_report
+from treehead.report.level_view import level_view
 from treehead.report.run import figures
 from treehead.report.run.matrix import confusion
 from treehead.report.run.page import run_page
 from treehead.report.run.read import RunRecord, read_run
-from treehead.report.run.view import level_view
-from treehead.runfiles import RunFolder, StudyFolder, write_text, written_whole
-from treehead.types import RunError
-
-DOTS_PER_INCH = 150
+from treehead.runfiles import RunFolder
 
 
 def write_report(root: Path, *, images: bool = True) -> Path:
-    """Draw `report.html` and `figures/*.png` of the run in `root` from its files alone; gives the page's path.
+    """Write `report.html` and `figures/*.png` of the run in `root`, from the files of its folder alone.
 
-    Without `images` no pixel of the data set is shown, whatever the folder holds: such a page may be published.
+    An unfinished run gets a report of its curves and its network. Each file is written whole or not at all, the page
+    last.
 
-    A run that is not finished is reported too: its curves and its network. Each file is written whole or not
-    at all, the page last.
+    Args:
+        root: The run folder.
+        images: False shows no image of the data set, even if the folder keeps samples, so that the page may be
+            published.
+
+    Returns:
+        The path of the page.
 
     Raises:
-        UserError: no run folder, or a file in it is missing or damaged.
-        RunError: a file could not be written.
+        UserError: `root` is not a run folder, or a file in it is missing or damaged.
+        RunError: A file could not be written.
     """
     record = read_run(root)
     if not images:
         record = dataclasses.replace(record, samples=None)
-    stills = {name: png(figure) for name, figure in still_figures(record).items()}
-    return save(RunFolder(root), stills, run_page(record, stills))
+    static = {name: png(figure) for name, figure in static_figures(record).items()}
+    return save_report(RunFolder(root), static, run_page(record, static))
 
 
-def save(folder: RunFolder | StudyFolder, stills: Mapping[str, bytes], page: str) -> Path:
-    """Write a report's figures and then its page, each whole or not at all; gives the page's path.
-
-    Raises: RunError: a file could not be written.
-    """
-    try:
-        for name, data in stills.items():
-            with written_whole(folder.figures / f"{name}.png") as temporary:
-                temporary.write_bytes(data)
-        write_text(folder.report, page)
-    except OSError as error:
-        raise RunError(f"cannot write the report in {folder.root}: {error.strerror or error}") from None
-    return folder.report
-
-
-def still_figures(record: RunRecord) -> dict[str, Figure]:
+def static_figures(record: RunRecord) -> dict[str, Figure]:
     """Every static figure of the report by its name; those of the metrics only for a finished run."""
     drawn: dict[str, Figure] = {}
     if record.history:
@@ -78,12 +65,3 @@ def still_figures(record: RunRecord) -> dict[str, Figure]:
     )
     drawn["risk_coverage"] = figures.risk_coverage(metrics, record.levels)
     return drawn
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(file, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=0.2)
-    return file.getvalue()

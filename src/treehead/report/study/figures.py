@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from treehead.records.study import MistakeRow
+from treehead.report.drawing import STYLE, plain
 from treehead.report.palette import ACCENT, CHANCE, INK, LEVELS, PAPER, level_colours
-from treehead.report.run.figures import STYLE, plain
 from treehead.report.run.read import RunRecord
 from treehead.report.study.tables import EffectRow
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
-from plotly.offline import get_plotlyjs
 
 from treehead.report import wording
-from treehead.report.run import tables
-from treehead.report.run.page import page_environment, palettes, script_json
+from treehead.report.level_view import boundaries, level_view
+from treehead.report.page import page_environment, palettes, plotly_script, png_uri, script_json
 from treehead.report.run.read import RunRecord
-from treehead.report.run.view import boundaries, level_view
 from treehead.report.study import tables as study_tables
 from treehead.report.study.read import StudyRecord
 
@@ -46,9 +44,9 @@ def study_page(record: StudyRecord, stills: Mapping[str, bytes]) -> str:
             first=first,
             level_tabs=[(level, level) for level in levels_of(record)],
             colour_by=[*(axis for axis, choices in summary["axes"].items() if len(choices) > 1), "run"],
-            stills={name: tables.png_uri(png) for name, png in stills.items()},
+            stills={name: png_uri(png) for name, png in stills.items()},
             data=script_json(page_data(record)),
-            plotly=Markup(get_plotlyjs().replace("</script", r"<\/script")),
+            plotly=plotly_script(),
         )
     )
 

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from treehead.report.run.write import png, save, still_figures
+from treehead.report.drawing import png
+from treehead.report.files import save_report
+from treehead.report.run.write import static_figures
 from treehead.report.study import figures as study_figures
 from treehead.report.study import tables as study_tables
 from treehead.report.study.page import study_page
@@ -18,7 +20,7 @@ def write_study_report(root: Path) -> Path:
     """
     record = read_study_record(root)
     stills = study_stills(record)
-    return save(StudyFolder(root), stills, study_page(record, stills))
+    return save_report(StudyFolder(root), stills, study_page(record, stills))
 
 
 def study_stills(record: StudyRecord) -> dict[str, bytes]:
@@ -33,6 +35,6 @@ def study_stills(record: StudyRecord) -> dict[str, bytes]:
     if record.summary["mistakes"]:
         stills["mistakes"] = png(study_figures.mistakes(record.summary["mistakes"], leaf))
     if first := next(iter(record.finished.values()), None):
-        drawn = still_figures(first)
+        drawn = static_figures(first)
         stills |= {name: png(figure) for name, figure in drawn.items() if name.startswith("confusion_")}
     return stills

@@ -1,4 +1,4 @@
-// The page's own colours and habits, for every living figure.
+// What both pages share: colours from the style sheet, the layout of plotly figures, tabs.
 const look = (() => {
   "use strict";
   const root = document.documentElement;

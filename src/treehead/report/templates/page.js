@@ -1,4 +1,4 @@
-// Draws the living figures in the page's own colours. Where this fails, the stills stand in.
+// Draws the interactive figures of a run in the page's colours. If this fails, the page shows the static figures.
 (() => {
   "use strict";
   const { figures, palette } = JSON.parse(document.getElementById("plots").textContent);
@@ -7,10 +7,10 @@
 
   const css = (name) => getComputedStyle(look.root).getPropertyValue(name).trim();
 
-  // Bands of one colour each: a cell stands in the band of its severity, the farther up the more often it happened.
+  // Maps a cell into the colour band of its severity: z = severity + strength, more strength for a larger share.
   function bySeverity(trace) {
     const bands = 1 + Math.max(...trace.customdata.flat());
-    const full = Math.log10(0.1);  // from one in ten on, a colour is full
+    const full = Math.log10(0.1);  // full strength from 10 % of the true class on
     const strength = (log) => Math.min(1, Math.max(0, (log - trace.zmin) / Math.max(full - trace.zmin, 0.1)));
     const z = trace.z.map((line, row) => line.map((log, column) =>
       log === null ? null : trace.customdata[row][column] + 0.01 + 0.98 * strength(log)));
@@ -23,8 +23,8 @@
 
   function mixed(paper, colour, share) {
     const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-    const there = parts(colour);
-    return `rgb(${parts(paper).map((part, i) => Math.round(part + share * (there[i] - part))).join()})`;
+    const target = parts(colour);
+    return `rgb(${parts(paper).map((part, i) => Math.round(part + share * (target[i] - part))).join()})`;
   }
 
   function styled(node, figure) {
