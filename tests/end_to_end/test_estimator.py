@@ -191,7 +191,7 @@ IMAGES, NAMES = coloured(2)
         ({}, np.full((6, 4, 4), 0.5), NAMES, "all numbers of X are 0.5"),
         ({}, IMAGES, ["red"] * 6, "y holds one class only, red"),
         ({"tree": {"red": "warm", "blue": "cold"}}, IMAGES, NAMES, "'orange' is a label in y and no leaf of the tree"),
-        ({"tree": {**KINDS, "red": ("warm", "all")}}, IMAGES, NAMES, "lies 2 levels deep"),
+        ({"tree": {**KINDS, "red": ("warm", "all")}}, IMAGES, NAMES, "has 3 names, but tree .* has 2 levels"),
         ({"folder": "runs"}, IMAGES, NAMES, "a run folder's figures are of images that were not trained on"),
         ({"config": {"train.epoch": 3}}, IMAGES, NAMES, "did you mean train.epochs"),
         ({"config": {}}, IMAGES, NAMES, "network.stages halve the image 3 times"),
