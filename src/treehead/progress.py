@@ -20,10 +20,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from treehead.data.fetch import Report
 from treehead.metrics.paired import Comparison
 from treehead.train.loop import Progress as Step
 from treehead.train.loop import Watcher
+from treehead.types import ProgressCallback
 
 UPDATES_PER_SECOND = 4
 SURE = 0.8
@@ -104,7 +104,7 @@ def watching(title: str) -> Iterator[Watcher]:
 
 
 @contextmanager
-def fetching() -> Iterator[Report]:
+def fetching() -> Iterator[ProgressCallback]:
     """A bar for a download; it shows itself at the first bytes."""
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     console = Console(stderr=True)
@@ -134,8 +134,8 @@ def counting(what: str, *, visible: bool) -> Iterator[Callable[[int, int], None]
 
 
 @contextmanager
-def decoding() -> Iterator[Report]:
-    """A bar for images that are decoded; it shows itself at the first one."""
+def reading_images() -> Iterator[ProgressCallback]:
+    """A progress bar for reading image files; it appears with the first one."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not sys.stderr.isatty(), refresh_per_second=4) as bar:

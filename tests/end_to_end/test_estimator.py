@@ -161,8 +161,8 @@ def test_a_run_folder_is_kept_with_figures_of_images_held_out(tmp_path: Path) ->
     assert write_report(run.root).exists()
     loaded = treehead.load(run.root).predict(images.transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(loaded.probabilities[0], kept[0].predict_proba(images))
-    with pytest.raises(UserError, match="in the memory of the program"):
-        evaluate(run.root, load=lambda data: load_data(data, environment={}, say=print, report=lambda *_: None))
+    with pytest.raises(UserError, match="arrays of the Python program"):
+        evaluate(run.root, load=lambda data: load_data(data, environment={}, log=print, on_progress=lambda *_: None))
 
 
 def test_nothing_is_left_behind_without_a_folder(

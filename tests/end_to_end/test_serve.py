@@ -103,7 +103,7 @@ def test_a_subtree_is_kept_to() -> None:
     [
         ("notes.txt", b"nothing", 415, "notes.txt is none of JPEG, PNG"),
         ("empty.png", b"", 415, "empty.png is none of"),
-        ("x.eps", picture("red", kind="EPS"), 415, "x.eps is none of"),
+        ("x.eps", picture("red", kind="EPS"), 415, "x.eps is not an image in any of the formats"),
         ("half.png", picture("red", size=(99, 99))[:150], 422, "cannot read half.png"),
         ("vast.png", picture("white", size=(9000, 9000), mode="1"), 413, "vast.png has too many pixels"),
     ],

@@ -47,12 +47,12 @@ def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
 
 def loader() -> "Loader":
     """Finds data sets, and fetches or decodes what is missing with a progress bar."""
-    from treehead.data.load import is_own, load
-    from treehead.progress import decoding, fetching
+    from treehead.data.load import is_custom, load
+    from treehead.progress import fetching, reading_images
 
     def load_or_fetch(config: "DataConfig") -> "Dataset":
-        with decoding() if is_own(config) else fetching() as progress:
-            return load(config, environment=os.environ, say=print, report=progress)
+        with reading_images() if is_custom(config) else fetching() as progress:
+            return load(config, environment=os.environ, log=print, on_progress=progress)
 
     return load_or_fetch
 

@@ -31,7 +31,7 @@ class LabelTree:
         name: What the tree is called in metrics and reports.
         levels: The name of each level.
         names: `names[l][i]` is the name of class i at level l.
-        parents: `parents[l][i]` is the id, at level l + 1, of the parent of class i at level l. The last level has none.
+        parents: `parents[l][i]` is the id, at level l + 1, of the parent of class i at level l.
 
     Raises:
         UserError: A duplicate name, an id out of range, a class without children, or a wrong number of levels.

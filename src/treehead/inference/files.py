@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from treehead.data.picture_files import decoded, find_pictures
+from treehead.data.image_batches import find_images, read_batches
 from treehead.engines.cores import usable_cores
 from treehead.inference.classifier import Classifier
 from treehead.inference.prediction import Prediction
@@ -47,12 +47,12 @@ def predict_files(
         cannot fulfil.
     """
     wanted.check(classifier.tree)
-    total = sum(1 for _ in find_pictures(places))
+    total = sum(1 for _ in find_images(places))
     if not total:
         where = ", ".join(map(str, places)) or "what was named"
         raise UserError(f"there are no images in {where}: no file there has the suffix of an image format")
     outcome = Outcome()
-    for batch in decoded(find_pictures(places), shape=classifier.input_shape, threads=usable_cores()):
+    for batch in read_batches(find_images(places), shape=classifier.input_shape, threads=usable_cores()):
         if batch.paths:
             write(batch.paths, classifier.predict(batch.pixels, under=wanted.under))
         outcome.answered += len(batch.paths)
