@@ -61,7 +61,7 @@ def test_check_lists_classes_problems_and_what_a_run_would_do(work: Path) -> Non
     assert "red 24 6" in lines
     assert "cold 8 2" in lines
     assert "! unreadable images (1 of 76):" in lines
-    assert "! classes with fewer than 10 training images (2): cold, warm" in lines
+    assert "! classes with fewer than 10 training images (1): cold" in lines
     assert "heads: class (3 classes), group (2 classes)" in lines
     cache = r"cache: .*/cache/treehead/pictures/.* \(0\.2 MB\)"
     assert any(re.fullmatch(cache, line) for line in lines)
@@ -135,7 +135,7 @@ def test_mistakes_are_one_sentence(tmp_path: Path, refused: Refused) -> None:
     assert "has only one class, 'cat'" in refused("--data", "photos")
     paint(tmp_path / "photos" / "dog" / "1.png", (1, 2, 3), 2)
     assert "has no test image with a known class" in refused("--data", "photos")
-    assert "has 1 levels, but 3 level names: a, b, c" in refused("--data", "photos", "data.levels=['a','b','c']")
+    assert "needs 1 level names, got 3: a, b, c" in refused("--data", "photos", "data.levels=['a','b','c']")
     (tmp_path / "photos" / "dog" / "round").symlink_to(tmp_path / "photos")
     assert "remove the link" in refused("--data", "photos")
     assert "data.name = 'folder' needs data.root" in refused("folder")

@@ -11,7 +11,7 @@ from treehead.types import UserError
 
 
 def get(name: Annotated[str, typer.Argument(help="Only cifar100 can be downloaded.")] = "cifar100") -> None:
-    """Download CIFAR-100 into the cache; an interrupted download is resumed."""
+    """Download CIFAR-100 into the cache. An interrupted download is resumed."""
     from treehead.data import load
     from treehead.data.fetch import fetch
     from treehead.progress import fetching
@@ -37,7 +37,11 @@ def check(
         list[str] | None, typer.Argument(metavar="[key=value ...]", help="Config overrides, as for train.")
     ] = None,
 ) -> None:
-    """Verify CIFAR-100; or list the classes of custom images, problems with them, and how a run would use them."""
+    """Check CIFAR-100 or custom images.
+
+    The files of CIFAR-100 are verified completely. For custom images, this prints the number of images of every class,
+    problems, and what a run would do with the images.
+    """
     from treehead.data import cifar100, load
     from treehead.hierarchy.cifar100 import cifar100_tree
 
@@ -70,7 +74,7 @@ def show(
     out: Annotated[Path, typer.Option(help="The PNG file to write.")] = Path("samples.png"),
     columns: Annotated[int, typer.Option(min=1, max=40, help="Images per row.")] = 10,
 ) -> None:
-    """Draw a contact sheet of training images, a row per superclass, as PNG."""
+    """Draw a contact sheet of training images as PNG. It has a row per superclass."""
     from treehead.data.contact_sheet import contact_sheet
     from treehead.runfiles import written_whole
 

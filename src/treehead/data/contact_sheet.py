@@ -17,7 +17,7 @@ INK, FAINT, PAPER = "#222222", "#777777", "#ffffff"
 
 
 def contact_sheet(images: Images, tree: LabelTree, *, columns: int = 10, seed: int = 0) -> Image.Image:
-    """Draw `columns` images of every superclass, spread evenly over its leaves, with the name of the leaf below each.
+    """Draw `columns` images of every superclass, spread evenly over its leaves, with its name below each.
 
     Shapes: images.pixels: (N, C, H, W) uint8 with 1 or 3 channels; enlarged without smoothing.
     Conventions: rows are in the order of the tree; to the left of a row are the name of the superclass and, below it,
@@ -37,7 +37,7 @@ def contact_sheet(images: Images, tree: LabelTree, *, columns: int = 10, seed: i
         for column, member in enumerate(_sampled(members, images.labels[members, 0], columns, rng)):
             left = MARGIN + column * (TILE + GAP)
             canvas.paste(_tile(images.pixels[member]), (left, top))
-            _write_caption(draw, (left, top + TILE + 1), tree.names[0][images.labels[member, 0]])
+            _write_caption(draw, (left, top + TILE + 1), _deepest_name(tree, images.labels[member]))
     return canvas
 
 
@@ -56,6 +56,12 @@ def _names_from(tree: LabelTree, level: int, index: int) -> list[str]:
     """The names of a class and its ancestors, with spaces."""
     leaf = int(np.flatnonzero(tree.ancestors[level] == index)[0])
     return [name.replace("_", " ") for name in tree.path_names(leaf)[level:]]
+
+
+def _deepest_name(tree: LabelTree, label: Array) -> str:
+    """The name of the deepest class of a label (L,) that is known."""
+    level = int((label >= 0).argmax())
+    return tree.names[level][label[level]]
 
 
 def _write_names(draw: ImageDraw.ImageDraw, top: int, names: list[str]) -> None:

@@ -3,14 +3,13 @@
 Axes: N images, L levels.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from treehead.config import DataConfig
 from treehead.data.custom import CustomImages, check_readable, check_usable, duplicate_warnings
-from treehead.data.dataset import deepest_known
 from treehead.data.image_file import is_image_name
 from treehead.hierarchy.sources import NamePath, slashed
 from treehead.types import UserError
@@ -24,31 +23,36 @@ UNBALANCED = 3
 
 def check_lines(images: CustomImages, config: DataConfig) -> Iterator[str]:
     """Lines to print: the number of images of every class, problems, and what a run would do with the images."""
-    yield from _class_table(images)
+    counts = _class_counts(images)
+    yield from _class_table(images, counts)
     yield ""
-    problems = [*images.listing.warnings, *_unreadable(images), *_duplicates(images), *_small(images), *_names(images)]
+    problems = [*images.listing.warnings, *_unreadable(images), *_duplicates(images), *_small(counts), *_names(images)]
     yield from (f"! {problem}" for problem in problems)
     yield from [] if problems else ["no problems found"]
     yield ""
     yield from _run_preview(images, config)
 
 
-def _class_table(images: CustomImages) -> Iterator[str]:
-    """A line per class, indented by level: the number of its images in each part, those of classes below included."""
+def _class_counts(images: CustomImages) -> dict[NamePath, dict[str, int]]:
+    """The images of each class in each part, those of the classes below included; every class after its parent."""
     counts: dict[NamePath, dict[str, int]] = defaultdict(lambda: dict.fromkeys(images.parts, 0))
-    exactly: dict[NamePath, int] = defaultdict(int)
     for part, rows in images.parts.items():
         for row in rows:
             label = images.entries[row].label
-            exactly[label] += 1
             for start in range(len(label)):
                 counts[label[start:]][part] += 1
+    return {path: counts[path] for path in sorted(counts, key=lambda path: path[::-1])}
+
+
+def _class_table(images: CustomImages, counts: dict[NamePath, dict[str, int]]) -> Iterator[str]:
+    """A line per class with the number of its images in each part, indented by level."""
+    labels = Counter(entry.label for entry in images.entries)
     inner = {path[1:] for path in counts}
     width = max(2 * len(path) + len(path[0]) for path in counts) + 2
     yield f"{'':<{width}}" + "".join(f"{part:>12}" for part in images.parts)
-    for path in sorted(counts, key=lambda path: path[::-1]):
-        numbers = "".join(f"{number:>12,}" for number in counts[path].values())
-        note = f"   {exactly[path]:,} without a label below" if path in inner and exactly[path] else ""
+    for path, of_part in counts.items():
+        numbers = "".join(f"{number:>12,}" for number in of_part.values())
+        note = f"   {labels[path]:,} without a label below" if path in inner and path in labels else ""
         yield f"{'  ' * (len(path) - 1) + path[0]:<{width}}{numbers}{note}"
 
 
@@ -70,33 +74,32 @@ def _duplicates(images: CustomImages) -> Iterator[str]:
         yield from _listed(groups)
 
 
-def _small(images: CustomImages) -> Iterator[str]:
+def _small(counts: dict[NamePath, dict[str, int]]) -> Iterator[str]:
     """Classes without test images, and those with few training images."""
-    classes = deepest_known(images.labels)
-    train = classes[images.parts["train"]]
-    tested = set(classes[images.parts["test"]].tolist())
-    label_of = {int(number): slashed(entry.label) for number, entry in zip(classes, images.entries, strict=True)}
-    untested = [label for number, label in label_of.items() if number not in tested]
+    untested = [slashed(path) for path, of_part in counts.items() if not of_part["test"]]
     if untested:
         yield f"classes without a test image, whose accuracy is not measured ({len(untested):,}): {_joined(untested)}"
-    small = [label for number, label in label_of.items() if 0 < (train == number).sum() < FEW_IMAGES]
+    small = [slashed(path) for path, of_part in counts.items() if of_part["train"] < FEW_IMAGES]
     if small:
         yield f"classes with fewer than {FEW_IMAGES} training images ({len(small):,}): {_joined(small)}"
 
 
 def _names(images: CustomImages) -> Iterator[str]:
     """Names that are probably two spellings of one class, or not meant as a class."""
-    for level, names in zip(images.tree.levels, images.tree.names, strict=True):
+    groups: dict[tuple[str, ...], None] = {}  # in order; a name that is repeated down to the leaves counts once
+    for names in images.tree.names:
         spellings: dict[str, list[str]] = defaultdict(list)
         for name in names:
             spellings["".join(name.casefold().split()).replace("_", "").replace("-", "")].append(name)
-        for group in spellings.values():
-            if len(group) > 1:
-                yield f"{level}: {' and '.join(map(repr, group))} differ only in case, spaces, dashes or underscores"
-            elif is_image_name(group[0]):
-                yield f"{level}: the class {group[0]!r} has the name of an image file"
-            elif group[0] != group[0].strip():
-                yield f"{level}: the class name {group[0]!r} begins or ends with a space"
+        groups |= dict.fromkeys(map(tuple, spellings.values()))
+    for first, *others in groups:
+        if others:
+            spelled = " and ".join(map(repr, (first, *others)))
+            yield f"the classes {spelled} differ only in case, spaces, dashes or underscores"
+        elif is_image_name(first):
+            yield f"the class {first!r} has the name of an image file"
+        elif first != first.strip():
+            yield f"the class name {first!r} begins or ends with a space"
 
 
 def _run_preview(images: CustomImages, config: DataConfig) -> Iterator[str]:

@@ -41,8 +41,8 @@ def tree_and_labels(
     """Build the tree of all paths, and the label of each path at every level.
 
         ("beagle", "dog", "animals")   a leaf
-        ("dog", "animals")             known up to dog; at the leaf level UNKNOWN, since dogs have breeds here
-        ("plants",)                    a leaf too, since nothing is below it: repeated down to the leaf level
+        ("dog", "animals")             known down to dog; UNKNOWN at the leaf level, since dog has classes below it
+        ("plants",)                    a leaf, since it has no classes below it; repeated down to the leaf level
 
     Args:
         name: What the tree is called.
@@ -62,7 +62,7 @@ def tree_and_labels(
     depth = max(map(len, distinct))
     levels = tuple(levels or level_names(depth))
     if len(levels) != depth:
-        raise UserError(f"tree {name!r} has {depth} levels, but {len(levels)} level names: {', '.join(levels)}")
+        raise UserError(f"tree {name!r} needs {depth} level names, got {len(levels)}: {', '.join(levels)}")
     leaves = [path for path in distinct if path not in inner]
     _check_names(name, leaves, depth)
     tree = LabelTree.from_paths(name, levels, [_repeated_down(leaf, depth) for leaf in leaves])

@@ -52,6 +52,16 @@ def test_the_seed_chooses_the_images() -> None:
     assert first != other
 
 
+def test_an_image_without_a_leaf_label_has_the_name_of_its_superclass() -> None:
+    images = one_colour_per_leaf([0])
+    images.labels[0, 0] = -1
+    renamed = LabelTree(TREE.name, TREE.levels, (("mammal", *TREE.names[0][1:]), TREE.names[1]), TREE.parents)
+    assert (
+        contact_sheet(images, TREE, columns=1).tobytes()
+        == contact_sheet(one_colour_per_leaf([0], renamed), renamed, columns=1).tobytes()
+    )
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grey_and_coloured_images(channels: int) -> None:
     page = contact_sheet(one_colour_per_leaf([0], channels=channels), TREE, columns=1)

@@ -43,7 +43,7 @@ def test_default_level_names() -> None:
     [
         ([], None, "tree 't' has no leaves"),
         ([("x", "a"), ("x", "b")], None, "'x' is at two places of tree 't': a/x and b/x"),
-        ([("c", "b", "a"), ("a", "d"), ("a",)], ("f", "k"), "has 3 levels, but 2 level names: f, k"),
+        ([("c", "b", "a"), ("a", "d"), ("a",)], ("f", "k"), "needs 3 level names, got 2: f, k"),
         ([("plants",), ("plants", "animals")], None, "'plants' is at two places"),
         ([("", "a")], None, "a class with an empty name: 'a/'"),
         ([()], None, "a class with an empty name: ''"),
