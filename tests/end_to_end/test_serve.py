@@ -101,7 +101,7 @@ def test_a_subtree_is_kept_to() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "status", "sentence"),
     [
-        ("notes.txt", b"nothing", 415, "notes.txt is none of JPEG, PNG"),
+        ("notes.txt", b"nothing", 415, "notes.txt is not an image in any of the formats JPEG, PNG"),
         ("empty.png", b"", 415, "empty.png is none of"),
         ("x.eps", picture("red", kind="EPS"), 415, "x.eps is not an image in any of the formats"),
         ("half.png", picture("red", size=(99, 99))[:150], 422, "cannot read half.png"),
