@@ -23,7 +23,7 @@ from rich.text import Text
 from treehead.metrics.paired import Comparison
 from treehead.train.loop import Progress as Step
 from treehead.train.loop import Watcher
-from treehead.types import ProgressCallback
+from treehead.types import OnProgress
 
 UPDATES_PER_SECOND = 4
 SURE = 0.8
@@ -104,7 +104,7 @@ def watching(title: str) -> Iterator[Watcher]:
 
 
 @contextmanager
-def fetching() -> Iterator[ProgressCallback]:
+def fetching() -> Iterator[OnProgress]:
     """A bar for a download; it shows itself at the first bytes."""
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     console = Console(stderr=True)
@@ -134,7 +134,7 @@ def counting(what: str, *, visible: bool) -> Iterator[Callable[[int, int], None]
 
 
 @contextmanager
-def reading_images() -> Iterator[ProgressCallback]:
+def reading_images() -> Iterator[OnProgress]:
     """A progress bar for reading image files; it appears with the first one."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     console = Console(stderr=True)

@@ -11,7 +11,7 @@ Array: TypeAlias = NDArray[Any]
 Weights: TypeAlias = dict[str, Array]
 """Parameters and buffers by their dotted name, e.g. `heads.fine.weight`."""
 
-ProgressCallback: TypeAlias = Callable[[int, int | None], None]
+OnProgress: TypeAlias = Callable[[int, int | None], None]
 """Called during long work with (done, total): bytes or items; total is None where it is not known."""
 
 

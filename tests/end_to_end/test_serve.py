@@ -102,7 +102,7 @@ def test_a_subtree_is_kept_to() -> None:
     ("name", "content", "status", "sentence"),
     [
         ("notes.txt", b"nothing", 415, "notes.txt is not an image in any of the formats JPEG, PNG"),
-        ("empty.png", b"", 415, "empty.png is none of"),
+        ("empty.png", b"", 415, "empty.png is not an image in any of"),
         ("x.eps", picture("red", kind="EPS"), 415, "x.eps is not an image in any of the formats"),
         ("half.png", picture("red", size=(99, 99))[:150], 422, "cannot read half.png"),
         ("vast.png", picture("white", size=(9000, 9000), mode="1"), 413, "vast.png has too many pixels"),
@@ -139,7 +139,7 @@ def test_bytes_are_counted_whatever_was_declared(declared: bool) -> None:
         content = body if declared else iter([body[:2000], body[2000:4000], body[4000:]])
         found, said = refusal(client(most_bytes=most).post("/api/predict", content=content, headers=headers))
         assert found == status
-        assert said.startswith("a request may bring 0.00390625 MB" if status == 413 else "a is none of")
+        assert said.startswith("a request may bring 0.00390625 MB" if status == 413 else "a is not an image in any of")
 
 
 def test_too_many_images_are_refused() -> None:

@@ -18,7 +18,7 @@ from treehead.data.manifest import list_manifest
 from treehead.data.pixel_cache import CachedPixels, cached_pixels
 from treehead.hierarchy.sources import slashed
 from treehead.hierarchy.tree import LabelTree
-from treehead.types import Array, ProgressCallback, UserError
+from treehead.types import Array, OnProgress, UserError
 
 TEST_SEED = 0
 """Seed for drawing test images: the same images in every run, whatever its seed."""
@@ -50,7 +50,7 @@ def list_images(config: DataConfig) -> Listing:
 
 
 def read_custom(
-    config: DataConfig, *, cache: Path, log: Callable[[str], None], on_progress: ProgressCallback
+    config: DataConfig, *, cache: Path, log: Callable[[str], None], on_progress: OnProgress
 ) -> Dataset:
     """The data set at `data.root`; `log` gets a sentence for everything that was skipped or is probably a mistake.
 
@@ -68,7 +68,7 @@ def read_custom(
 
 
 def read_images(
-    config: DataConfig, *, cache: Path, log: Callable[[str], None], on_progress: ProgressCallback
+    config: DataConfig, *, cache: Path, log: Callable[[str], None], on_progress: OnProgress
 ) -> CustomImages:
     """List, read and divide the images at `data.root` without checking that they can be trained on."""
     listing = list_images(config)

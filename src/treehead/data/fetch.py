@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from treehead.data.cifar100 import ARCHIVE, FOLDER, RELEASE, Release
-from treehead.types import ProgressCallback, RunError
+from treehead.types import OnProgress, RunError
 
 MIRRORS = (
     "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
@@ -40,7 +40,7 @@ class _PermanentError(Exception):
 def fetch(
     cache: Path,
     *,
-    on_progress: ProgressCallback,
+    on_progress: OnProgress,
     mirrors: Sequence[str] = MIRRORS,
     release: Release = RELEASE,
     timeout_seconds: float = 30.0,
@@ -74,7 +74,7 @@ def fetch(
 
 
 def _download(
-    url: str, part: Path, *, on_progress: ProgressCallback, timeout_seconds: float, sleep: Callable[[float], None]
+    url: str, part: Path, *, on_progress: OnProgress, timeout_seconds: float, sleep: Callable[[float], None]
 ) -> None:
     """Repeat the request until the download is complete; only bytes beyond the furthest so far count as progress."""
     furthest, failures = _size(part), 0
@@ -90,7 +90,7 @@ def _download(
         sleep(2.0 ** max(failures - 1, 0))
 
 
-def _request(url: str, part: Path, *, on_progress: ProgressCallback, timeout_seconds: float) -> None:
+def _request(url: str, part: Path, *, on_progress: OnProgress, timeout_seconds: float) -> None:
     """Request the missing bytes and append them.
 
     Raises: _TemporaryError: the download is not complete; _PermanentError: the server refuses.

@@ -12,7 +12,7 @@ from treehead.data.dataset import Dataset
 from treehead.data.shapes import SIDE, shapes, shapes_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
-from treehead.types import ProgressCallback, UserError
+from treehead.types import OnProgress, UserError
 
 VARIABLE = "TREEHEAD_DATA"
 """The environment variable that says where CIFAR-100 is."""
@@ -58,7 +58,7 @@ def load(
     *,
     environment: Mapping[str, str],
     log: Callable[[str], None],
-    on_progress: ProgressCallback,
+    on_progress: OnProgress,
 ) -> Dataset:
     """Load the data set; CIFAR-100 is downloaded and custom images are cached if necessary, and `log` says so.
 

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from treehead.data.image_file import read_image
-from treehead.types import Array, ProgressCallback, UserError
+from treehead.types import Array, OnProgress, UserError
 
 FORMAT = 1
 """Increase it when the same file would give other pixels than before."""
@@ -56,7 +56,7 @@ def cached_pixels(
     image_px: int,
     cache: Path,
     log: Callable[[str], None],
-    on_progress: ProgressCallback,
+    on_progress: OnProgress,
 ) -> CachedPixels:
     """The pixels of `files`, which `source` lists, as squares of image_px; from the cache if they are in it.
 
@@ -128,7 +128,7 @@ def _opened(place: Path, image_px: int) -> CachedPixels | None:
     return CachedPixels(pixels, rows, tuple(digests), unreadable, place)
 
 
-def _write(files: Sequence[Path], image_px: int, target: BinaryIO, on_progress: ProgressCallback) -> dict[str, Any]:
+def _write(files: Sequence[Path], image_px: int, target: BinaryIO, on_progress: OnProgress) -> dict[str, Any]:
     digests: list[str] = []
     unreadable: dict[int, str] = {}
     for row, result in enumerate(_read_all(files, image_px)):
