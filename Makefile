@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check format clean
+.PHONY: demo test check docs format clean
 
 demo: .venv/installed  ## train the embedded shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
@@ -16,6 +16,10 @@ check: .venv/installed-dev  ## what every commit must pass
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -m "not slow and not browser"
+
+docs: .venv/installed-dev  ## the documentation site; a warning is an error
+	$(BIN)/sphinx-build -E -n -W --keep-going docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .

@@ -10,7 +10,6 @@ Rounds alternate, so that both see the same machine; the ratio is of their media
 import argparse
 import statistics
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +34,7 @@ NUM_IMAGES = 50_000
 
 class Silent:
     def progressed(self, progress: object) -> None: ...
-    def finished_epoch(self, record: dict[str, Any]) -> None: ...
+    def finished_epoch(self, record: object) -> None: ...
 
 
 def build(config: RunConfig) -> PyTorchEngine:

@@ -1,18 +1,28 @@
-"""What the pages say, held against the code: snippets run, links lead somewhere, commands exist, the map is the map."""
+"""Pages checked against the code: snippets run, links resolve, commands exist, the map is whole, the site builds."""
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import draw_tree
+import treehead
 from test_house import FLOORS
 from treehead.cli.main import app, main
+from treehead.config import RunConfig, described
 from treehead.data.load import find_cifar100
 from treehead.spec import Layer
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in page.parts),
+]
+LANDING_PAGE_BYTES = 8192
 NOT_RUN = "<!-- not run -->"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|\b(?:src|href)=\"([^\"]+)\"")
@@ -118,12 +128,53 @@ def test_named_commands_exist() -> None:
     commands = {
         command.name or (command.callback.__name__ if command.callback else "") for command in app.registered_commands
     } | {group.name for group in app.registered_groups}
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = [block.text for block in BLOCKS if block.page == "README.md" and block.language != "python"]
-    code += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    code = [block.text for block in BLOCKS if block.language != "python"]
+    for page in PAGES:
+        code += re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8")))
     named = {name for part in code for name in re.findall(r"(?:^|[\s|/])treehead ([a-z]+)", part, re.MULTILINE)}
-    assert {"train", "summary", "data"} <= named
-    assert named <= commands
+    assert named == commands
+
+
+def test_the_first_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= LANDING_PAGE_BYTES
+
+
+def test_the_picture_shows_what_the_model_answers() -> None:
+    picture = draw_tree.TARGET.read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for _, name, share in draw_tree.rows(draw_tree.predicted()):
+        assert f">{name}</text>" in picture
+        (drawn,) = re.findall(rf">{name}</text>\n<text class=\"share\"[^>]*>(\d+) %", picture)
+        assert float(drawn) == pytest.approx(100 * share, abs=0.6)
+        assert re.search(rf"{name} with\s+{drawn} %", readme)
+
+
+def test_the_reference_lists_every_command_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    parts = import_module("from_code").PARTS
+    commands, config, api = parts["commands"](), parts["config"](), parts["api"]()
+    for name in ("train", "study", "data check", "data get"):
+        assert f"## treehead {name}\n" in commands
+    assert "`--against RUN`" in commands
+    assert [key for key, _, _ in described(RunConfig()) if f"`{key}`" not in config and "kind" not in key] == []
+    assert "### optimizer.kind=muon\n" in config
+    assert [name for name in treehead.__all__ if f":: treehead.{name}\n" not in api] == []
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx")
+    command = [sys.executable, "-m", "sphinx", "-q", "-E", "-n", "-W", "--keep-going", "docs", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    missing = [str(page) for page in (ROOT / "docs").glob("[a-z]*/*.md") if not page_of(tmp_path, page).exists()]
+    assert missing == []
+
+
+def page_of(site: Path, page: Path) -> Path:
+    """The HTML file of a Markdown page."""
+    return (site / page.relative_to(ROOT / "docs")).with_suffix(".html")
 
 
 def test_the_map_is_drawn_as_the_test_has_it() -> None:

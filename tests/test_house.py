@@ -16,7 +16,8 @@ FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms 
     {"engines", "export"},
     {"report", "data", "metrics", "decode", "spec", "recipes"},
     {"hierarchy", "config", "runfiles"},
-    {"types"},
+    {"extras", "system"},
+    {"types", "records"},
 ]
 ONLY_IN = {
     "torch": ("treehead.engines.pytorch",),

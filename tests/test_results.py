@@ -56,14 +56,18 @@ def test_the_mean_over_seeds_is_told_by_the_files() -> None:
         for level in ("fine", "superclass", "group")
     ]
     readme, recipe = (REPOSITORY / "README.md").read_text(), treehead.recipes.cifar100.__doc__ or ""
-    assert "{:.1f} / {:.1f} / {:.1f} %".format(*means) in readme
+    assert "{:.1f} / {:.1f} / {:.1f} %".format(*means) in (REPOSITORY / "docs" / "evidence.md").read_text()
+    fine = [100 * seed.read_json(seed.metrics)["accuracy"]["fine"] for seed in seeds]
+    assert f"({min(fine):.2f} to {max(fine):.2f} %)" in readme
+    assert f"| **{np.mean(fine):.2f} %** |" in readme
+    assert f"Superclass and group accuracy are {means[1]:.1f} % and {means[2]:.1f} %" in readme
     assert "fine {:.1f}, superclass {:.1f}, group {:.1f} %".format(*means) in " ".join(recipe.split())
 
 
-def test_the_readme_shows_the_published_run() -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    assert publish.filled(readme, RESULTS) == readme
-    assert "treehead train cifar100`: 2," in readme
+def test_the_evidence_shows_the_published_run() -> None:
+    page = (REPOSITORY / "docs" / "evidence.md").read_text()
+    assert publish.filled(page, RESULTS) == page
+    assert "treehead train cifar100`: 2," in page
 
 
 def test_the_metrics_follow_from_the_predictions() -> None:

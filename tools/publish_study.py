@@ -12,11 +12,11 @@ docs/results/NAME` makes summary, page and figures again from those files.
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from filing import copied, emptied, rewritten
+from treehead.records.study import StudySummary
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
 from treehead.study.markdown import answers_markdown, markdown_table, runs_markdown
@@ -66,7 +66,7 @@ def filled(readme: str, results: Path, repository: Path = REPOSITORY) -> str:
     return rewritten(readme, f"study:{results.name}", written)
 
 
-def section(summary: Mapping[str, Any], where: str, files: Collection[str]) -> str:
+def section(summary: StudySummary, where: str, files: Collection[str]) -> str:
     """The study's table and answers, from its summary alone, and those of its `files` that are there to be shown.
 
     Of a study of losses, those of its mistakes.
@@ -92,11 +92,11 @@ def section(summary: Mapping[str, Any], where: str, files: Collection[str]) -> s
     )
 
 
-def _runs(summary: Mapping[str, Any]) -> list[str]:
+def _runs(summary: StudySummary) -> list[str]:
     return [*runs_markdown(summary), "", *answers_markdown(summary["answers"])]
 
 
-def _mistakes(summary: Mapping[str, Any]) -> list[str]:
+def _mistakes(summary: StudySummary) -> list[str]:
     """Every choice with the heads answering for themselves, and the first choice under every decoder."""
     rows, table = summary["mistakes"], summary["mistakes_table"]
     shown = [

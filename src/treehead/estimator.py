@@ -19,6 +19,7 @@ from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import classifier_of
 from treehead.inference.model import load_model
 from treehead.inference.prediction import Prediction
+from treehead.records.run import EpochRecord
 from treehead.run.runner import start
 from treehead.runfiles import RunFolder, free_folder
 from treehead.train.loop import Progress
@@ -168,7 +169,7 @@ class _Lines:
     def progressed(self, progress: Progress) -> None:
         self._num_epochs = progress.num_epochs
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def finished_epoch(self, record: EpochRecord) -> None:
         if self._verbose:
             train, epoch = record["train"], f"epoch {record['epoch']}/{self._num_epochs}"
             heads = (f"{level} {100 * share:.1f} %" for level, share in train["accuracy"].items())

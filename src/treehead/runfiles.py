@@ -1,169 +1,82 @@
-"""Ground floor: the files of a run folder, by name. Everything is written whole or not at all.
-
-config.toml               what was asked
-environment.json          the machine, the versions and the commit it ran on
-tree.json                 the label tree
-network.json              layers, shapes, parameters, multiply-adds
-history.jsonl             a line per epoch
-checkpoint.safetensors    all that a resumed run needs; its header says which epoch
-weights.safetensors       the finished network
-calibration.json          a temperature per level, and the number of images they were fitted on
-metrics.json              every figure, on the test images
-predictions.npz           labels (N, levels) and, per level, `probabilities_<level>` (N, classes)
-samples.npz               a few misread test images, for the report; absent where images are left out
-report.html, figures/     drawn from the files above alone
-
-A study's folder holds study.toml (its grid), runs/NAME (a run folder each; runs/NAME.toml is what was asked of it),
-logs/NAME.txt (what it said), failures.json (why some failed), summary.json, summary.md, report.html and figures/.
-"""
+"""The files of run folders and study folders: their names, and reading and writing them whole or not at all."""
 
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from treehead.records.run import EpochRecord
 from treehead.types import Array, UserError
 
 T = TypeVar("T")
 
 FORMAT = 1
-"""Version of the run folder. A folder of another version is refused, not guessed at."""
+"""Version of the run folder. A folder of another version is an error, because its files may mean something else."""
+LINE_LENGTH = 120
+"""Of JSON files."""
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
-
-    The rename is atomic, so a reader, a crash or a full disk never meets half a file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; a report is there to be read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+class _HasRoot(Protocol):
+    @property
+    def root(self) -> Path: ...
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+class _File:
+    """A file or folder below a root folder: `name` is its path, as an attribute of the class that has the root."""
 
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON, whole or not at all. NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-
-
-def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
-    """Write named arrays as a compressed .npz, whole or not at all."""
-    with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder for results, with those above it. Raises: UserError: it cannot be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"no folder can be made at {path} ({error.strerror}); name another with --out") from None
-
-
-def free_folder(parent: Path, name: str) -> Path:
-    """parent/name, or parent/name-2, -3, ... where that is taken."""
-    number, folder = 1, parent / name
-    while folder.exists():
-        number += 1
-        folder = parent / f"{name}-{number}"
-    return folder
+    def __get__(self, folder: _HasRoot, owner: type) -> Path:
+        return folder.root / self._name
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Paths of one run folder, and readers that say plainly what is missing or broken."""
+    """The files of one run."""
 
     root: Path
 
-    @property
-    def config(self) -> Path:
-        return self.root / "config.toml"
-
-    @property
-    def environment(self) -> Path:
-        return self.root / "environment.json"
-
-    @property
-    def tree(self) -> Path:
-        return self.root / "tree.json"
-
-    @property
-    def network(self) -> Path:
-        return self.root / "network.json"
-
-    @property
-    def history(self) -> Path:
-        return self.root / "history.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.root / "checkpoint.safetensors"
-
-    @property
-    def weights(self) -> Path:
-        return self.root / "weights.safetensors"
-
-    @property
-    def calibration(self) -> Path:
-        return self.root / "calibration.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.root / "metrics.json"
-
-    @property
-    def predictions(self) -> Path:
-        return self.root / "predictions.npz"
-
-    @property
-    def samples(self) -> Path:
-        return self.root / "samples.npz"
-
-    @property
-    def events(self) -> Path:
-        return self.root / "events"
-
-    @property
-    def report(self) -> Path:
-        return self.root / "report.html"
-
-    @property
-    def figures(self) -> Path:
-        return self.root / "figures"
+    config = _File("config.toml")  # every setting of the run
+    environment = _File("environment.json")  # machine, versions, commit, start and end
+    tree = _File("tree.json")  # the label tree
+    network = _File("network.json")  # layers, shapes, parameters, multiply-adds
+    history = _File("history.jsonl")  # a line per epoch
+    checkpoint = _File("checkpoint.safetensors")  # weights and optimizer state; the header has the epoch
+    weights = _File("weights.safetensors")  # the trained network and the statistics of its input
+    calibration = _File("calibration.json")  # temperatures, and the number of images they were fitted on
+    metrics = _File("metrics.json")  # every figure on the test images
+    predictions = _File("predictions.npz")  # labels and answers (N, levels); probabilities_LEVEL (N, classes)
+    samples = _File("samples.npz")  # some misclassified test images; absent with output.images=false
+    events = _File("events")  # TensorBoard events; only with output.tensorboard=true
+    report = _File("report.html")
+    figures = _File("figures")
+    lock = _File(".lock")  # held by the process that trains or evaluates the run
 
     def read_text(self, path: Path) -> str:
         """Raises: UserError: the file is missing or unreadable."""
         return self._read(path, lambda: path.read_text(encoding="utf-8"))
 
     def read_json(self, path: Path) -> Any:
-        """Raises: UserError: the file is missing, unreadable or no JSON."""
+        """Raises: UserError: the file is missing, unreadable or not JSON."""
         return self._read(path, lambda: json.loads(path.read_text(encoding="utf-8")))
 
+    def read_tree(self) -> Any:
+        """tree.json, or the one in the parent folder, which runs on the same tree may share.
+
+        Raises: UserError: the file is missing, unreadable or not JSON.
+        """
+        shared = self.root.parent / self.tree.name
+        return self.read_json(shared if shared.exists() and not self.tree.exists() else self.tree)
+
     def read_arrays(self, path: Path) -> dict[str, Array]:
-        """Raises: UserError: the file is missing, unreadable or no .npz."""
+        """Raises: UserError: the file is missing, unreadable or not an .npz file."""
 
         def load() -> dict[str, Array]:
             with np.load(path, allow_pickle=False) as arrays:
@@ -171,15 +84,15 @@ class RunFolder:
 
         return self._read(path, load)
 
-    def read_history(self) -> list[dict[str, Any]]:
-        """One record per finished epoch, oldest first; [] before the first. See `train.loop` for its keys."""
+    def read_history(self) -> list[EpochRecord]:
+        """One record per finished epoch, oldest first; [] before the first. See `records.run`."""
         if not self.history.exists():
             return []
-        lines = self._read(self.history, lambda: self.history.read_text(encoding="utf-8").splitlines())
+        lines = self.read_text(self.history).splitlines()
         return self._read(self.history, lambda: [json.loads(line) for line in lines])
 
-    def write_history(self, records: list[dict[str, Any]]) -> None:
-        """Replace the history whole, so that it never disagrees with the checkpoint beside it."""
+    def write_history(self, records: Sequence[EpochRecord]) -> None:
+        """Replace the whole history, so that it always agrees with the checkpoint beside it."""
         write_text(self.history, "".join(json.dumps(record, allow_nan=False) + "\n" for record in records))
 
     def checked(self) -> "RunFolder":
@@ -190,63 +103,33 @@ class RunFolder:
         if not self.root.is_dir():
             raise UserError(f"there is no run folder at {self.root}")
         if not self.environment.exists():
-            raise UserError(f"{self.root} is no run folder: it holds no {self.environment.name}")
-        found = self.read_json(self.environment).get("format")
-        if found != FORMAT:
+            raise UserError(f"{self.root} is not a run folder: it has no {self.environment.name}")
+        version = self.read_json(self.environment).get("format")
+        if version != FORMAT:
             raise UserError(
-                f"{self.root} was written in run format {found}, this treehead reads format {FORMAT}; "
-                f"use the version of treehead named in {self.environment.name}"
+                f"{self.root} has run format {version}, and this version of treehead reads format {FORMAT}; "
+                f"use the version named in {self.environment.name}"
             )
         return self
 
     def _read(self, path: Path, read: Callable[[], T]) -> T:
-        try:
-            return read()
-        except FileNotFoundError:
-            raise UserError(f"{self.root} holds no {path.name}: it is not, or not yet, a finished run") from None
-        except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-        except (ValueError, EOFError, KeyError) as error:
-            raise UserError(f"{path} is damaged ({error}); run the step that writes it again") from None
+        return _read(path, read, missing=f"{self.root} holds no {path.name}: the run is not finished")
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
-    """Paths of one study's folder."""
+    """The files of one study."""
 
     root: Path
 
-    @property
-    def study(self) -> Path:
-        return self.root / "study.toml"
-
-    @property
-    def runs(self) -> Path:
-        return self.root / "runs"
-
-    @property
-    def failures(self) -> Path:
-        return self.root / "failures.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.root / ".lock"
-
-    @property
-    def summary(self) -> Path:
-        return self.root / "summary.json"
-
-    @property
-    def summary_text(self) -> Path:
-        return self.root / "summary.md"
-
-    @property
-    def report(self) -> Path:
-        return self.root / "report.html"
-
-    @property
-    def figures(self) -> Path:
-        return self.root / "figures"
+    study = _File("study.toml")  # the grid, with its complete base config
+    runs = _File("runs")  # a run folder per cell, and NAME.toml, the config that the cell is started with
+    failures = _File("failures.json")  # why cells failed, by name
+    summary = _File("summary.json")
+    summary_text = _File("summary.md")
+    report = _File("report.html")
+    figures = _File("figures")
+    lock = _File(".lock")  # held by the process that schedules the study
 
     def run(self, name: str) -> RunFolder:
         """The run folder of one cell."""
@@ -257,16 +140,94 @@ class StudyFolder:
         return self.runs / f"{name}.toml"
 
     def log(self, name: str) -> Path:
-        """What the run of one cell printed, on every try."""
+        """The output of one cell's run, of all attempts."""
         return self.root / "logs" / f"{name}.txt"
 
     def read_json(self, path: Path) -> Any:
-        """Raises: UserError: the file is missing, unreadable or no JSON."""
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(
-                f"{self.root} holds no {path.name}: it is no study's folder, or none was run in it"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"cannot read {path}: {error}") from None
+        """Raises: UserError: the file is missing, unreadable or not JSON."""
+        missing = f"{self.root} holds no {path.name}: it is not a study folder, or none of its runs has started"
+        return _read(path, lambda: json.loads(path.read_text(encoding="utf-8")), missing=missing)
+
+
+def _read(path: Path, read: Callable[[], T], *, missing: str) -> T:
+    """Raises: UserError: `missing` where there is no file; else that it is unreadable or damaged."""
+    try:
+        return read()
+    except FileNotFoundError:
+        raise UserError(missing) from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, EOFError, KeyError) as error:
+        raise UserError(f"{path} is damaged ({error}); run the command that writes it again") from None
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
+
+    The rename is atomic, so a reader, a crash or a full disk never leaves half a file at `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes the file private; other users may read results
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all, with the same line ends on every platform."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON, whole or not at all. NaN and infinity are errors."""
+    write_text(path, json_text(value) + "\n")
+
+
+def json_text(value: Any, indent: int = 0) -> str:
+    """JSON for diffs without a line per number: lists of scalars, and all that fits a line, stay on one line."""
+    line = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    nested = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(x, dict | list) for x in value))
+    if not nested or indent + len(line) <= LINE_LENGTH:
+        return line
+    inner, outer = "\n" + " " * (indent + 1), "\n" + " " * indent
+    if isinstance(value, dict):
+        items = [
+            f"{json.dumps(str(key), ensure_ascii=False)}: {json_text(item, indent + 1)}" for key, item in value.items()
+        ]
+        return "{" + inner + f",{inner}".join(items) + outer + "}"
+    items = [json_text(item, indent + 1) for item in value]
+    return "[" + inner + f",{inner}".join(items) + outer + "]"
+
+
+def write_arrays(path: Path, arrays: dict[str, Array]) -> None:
+    """Write named arrays as a compressed .npz file, whole or not at all."""
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results, with those above it. Raises: UserError: it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"no folder can be made at {path} ({error.strerror}); name another with --out") from None
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """parent/name, or parent/name-2, -3, ... where that exists."""
+    number, folder = 1, parent / name
+    while folder.exists():
+        number += 1
+        folder = parent / f"{name}-{number}"
+    return folder

@@ -1,6 +1,5 @@
 """A made-up but plausible run folder, for the tests of everything that reads one."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from treehead.hierarchy.tree import LabelTree
+from treehead.inference.calibration import NO_IMAGES, Calibration
+from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Metrics, Network
+from treehead.run.evaluation import measure
 from treehead.runfiles import RunFolder, write_arrays, write_json, write_text
 from treehead.types import Array
 
@@ -63,7 +66,7 @@ def make_run_folder(
     if finished:
         up = _ancestors(tree)
         labels, answers = _answers(up, images, rng)
-        write_json(folder.metrics, _metrics(tree, labels, answers))
+        write_json(folder.metrics, _metrics(tree, labels, answers, np.random.default_rng(seed)))
         if samples:
             wrong = np.flatnonzero(labels[0] != answers[0])[:96]
             pixels = rng.integers(0, 256, (len(wrong), 3, 8, 8), dtype=np.uint8).repeat(4, 2).repeat(4, 3)
@@ -93,42 +96,26 @@ def _answers(up: Array, images: int, rng: np.random.Generator) -> tuple[Array, A
     return up[:, labels], up[:, answers]
 
 
-def _metrics(tree: dict[str, Any], labels: Array, answers: Array) -> dict[str, Any]:
-    levels = tree["levels"]
-    severities = (labels != answers).sum(0)
-    counts = np.bincount(severities, minlength=len(levels) + 1)
-    confusion = {}
-    for level, names, true, told in zip(levels, tree["names"], labels, answers, strict=True):
-        confusion[level] = np.zeros((len(names), len(names)), int)
-        np.add.at(confusion[level], (true, told), 1)
-    wrong, mean = int(counts[1:].sum()), float(severities.mean())
-    accuracy = {level: float((a == b).mean()) for level, a, b in zip(levels, labels, answers, strict=True)}
-    return {
-        "format": 1,
-        "tree": tree["name"],
-        "levels": levels,
-        "decode": "independent",
-        "split": "official",
-        "images": labels.shape[1],
-        "accuracy": accuracy,
-        "top5": {level: min(1.0, value + 0.18) for level, value in accuracy.items()},
-        "loss": {level: 1.1 / (i + 1) for i, level in enumerate(levels)},
-        "calibration_error": dict.fromkeys(levels, 0.043),
-        "severity_counts": counts.tolist(),
-        "severity_share": (counts[1:] / wrong).tolist() if wrong else None,
-        "severity_chance": [0.04, 0.16, 0.8],
-        "mistake_severity": float(severities[severities > 0].mean()) if wrong else None,
-        "hd": {"1": mean, "5": mean + 1.1, "20": mean + 1.6},
-        "full_path_accuracy": accuracy[levels[0]] - 0.01,
-        "tree_inconsistency": 0.062,
-        "confusion": {level: matrix.tolist() for level, matrix in confusion.items()},
-    }
+def _metrics(tree: dict[str, Any], labels: Array, answers: Array, rng: np.random.Generator) -> Metrics:
+    """The metrics of these answers, by the functions that write metrics.json. Shapes: labels, answers: (L, N)."""
+    logits = [rng.normal(0, 0.5, (labels.shape[1], len(names))) for names in tree["names"]]
+    for level, chosen in zip(logits, answers, strict=True):
+        level[np.arange(len(chosen)), chosen] += 4
+    uncalibrated = Calibration((1.0,) * len(logits), reason=NO_IMAGES)
+    return measure(
+        LabelTree.from_json(tree),
+        labels=labels.T,
+        logits=logits,
+        calibration=uncalibrated,
+        decode_kind="independent",
+        split="official",
+    )
 
 
-def _epoch(epoch: int, epochs: int, levels: Sequence[str], rng: np.random.Generator) -> dict[str, Any]:
+def _epoch(epoch: int, epochs: int, levels: Sequence[str], rng: np.random.Generator) -> EpochRecord:
     done = 1 - np.exp(-4 * epoch / epochs)
 
-    def figures(start: float, best: float) -> dict[str, Any]:
+    def figures(start: float, best: float) -> EpochFigures:
         noise = rng.normal(0, 0.008, len(levels))
         reach = [1 - (1 - best) / (1 + i) for i in range(len(levels))]
         accuracy = {k: float(np.clip(r * done + n, 0, 1)) for k, r, n in zip(levels, reach, noise, strict=True)}
@@ -145,7 +132,7 @@ def _epoch(epoch: int, epochs: int, levels: Sequence[str], rng: np.random.Genera
     }
 
 
-def _environment(finished: bool) -> dict[str, Any]:
+def _environment(finished: bool) -> Environment:
     return {
         "format": 1,
         "treehead": "0.1.0",
@@ -168,16 +155,24 @@ def _environment(finished: bool) -> dict[str, Any]:
     }
 
 
-def _network(sizes: Sequence[int], levels: Sequence[str]) -> dict[str, Any]:
-    layers: list[dict[str, Any]] = []
+def _network(sizes: Sequence[int], levels: Sequence[str]) -> Network:
+    layers: list[LayerRow] = []
     for i, (width, side) in enumerate(((32, 32), (64, 16), (128, 8), (256, 4))):
         shape, kernel = [width, side, side], (width * width // 2 or 864) * 9
         rows = (("conv", kernel, kernel * side * side), ("norm", 2 * width, 0), ("relu", 0, 0))
         for kind, parameters, work in rows:
-            row = {"name": f"trunk.{i}.{kind}", "kind": kind, "output": shape}
-            layers.append({**row, "parameters": parameters, "multiply_adds": work})
+            name = f"trunk.{i}.{kind}"
+            layers.append(
+                {"name": name, "kind": kind, "output": shape, "parameters": parameters, "multiply_adds": work}
+            )
     for level, size in zip(levels, sizes, strict=True):
-        row = {"name": f"heads.{level}", "kind": "linear", "output": [size]}
-        layers.append({**row, "parameters": 257 * size, "multiply_adds": 256 * size})
-    totals = {key: sum(layer[key] for layer in layers) for key in ("parameters", "multiply_adds")}
-    return json.loads(json.dumps({"input": [3, 32, 32], "layers": layers, **totals}))
+        name, parameters, work = f"heads.{level}", 257 * size, 256 * size
+        layers.append(
+            {"name": name, "kind": "linear", "output": [size], "parameters": parameters, "multiply_adds": work}
+        )
+    return {
+        "input": [3, 32, 32],
+        "layers": layers,
+        "parameters": sum(layer["parameters"] for layer in layers),
+        "multiply_adds": sum(layer["multiply_adds"] for layer in layers),
+    }

@@ -9,12 +9,14 @@ from test_study_report import make_study
 import publish_study
 from conftest import make_run_folder
 from filing import RUN_FILES, markers
-from treehead.config import write_config
+from treehead.config import RunConfig, write_config
+from treehead.records.study import MistakeRow, StudySummary
 from treehead.report import write_study_report
 from treehead.runfiles import StudyFolder, write_text
 from treehead.study.builtin import shapes, study_of
-from treehead.study.grid import cells
+from treehead.study.grid import Study, axis, cells
 from treehead.study.scheduler import state_of
+from treehead.study.summary import summarise_study
 from treehead.types import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,25 +67,26 @@ def test_a_readme_without_its_markers_stays() -> None:
     assert publish_study.filled("nothing here", REPOSITORY / "docs" / "results" / "rates") == "nothing here"
 
 
+def mistake_row(loss: str, decoder: str) -> MistakeRow:
+    at = {"loss": loss}
+    return {"choice": loss, "at": at, "extra": "", "decode": decoder, "runs": 1, "figures": {}, "against": None}
+
+
 def test_a_study_of_losses_shows_its_mistakes() -> None:
-    rows = [
-        {"at": {"loss": loss}, "decode": kind} for loss in ("cross_entropy", "hxe") for kind in ("independent", "crm")
-    ]
-    summary = {
-        "name": "severity",
-        "axes": {"loss": ["cross_entropy", "hxe"]},
-        "cells": [{"figures": {}}],
+    rows = [mistake_row(loss, decoder) for loss in ("cross_entropy", "hxe") for decoder in ("independent", "crm")]
+    summary: StudySummary = {
+        **summarise_study(Study("severity", "", RunConfig(), (axis("loss", ["cross_entropy", "hxe"]),), ()), []),
         "answers": [
-            {"question": "is hxe milder in its mistakes?", "text": "hxe is milder."},
-            {"question": "is hxe faster?", "text": "hxe is faster."},
+            {"question": "loss: which makes fewer severe mistakes?", "text": "hxe makes fewer."},
+            {"question": "loss: which learns faster?", "text": "hxe learns faster."},
         ],
         "mistakes": rows,
-        "mistakes_table": {"heads": ["choice", "decode"], "lines": [[r["at"]["loss"], r["decode"]] for r in rows]},
+        "mistakes_table": {"heads": ["choice", "decode"], "lines": [[row["choice"], row["decode"]] for row in rows]},
     }
     written = publish_study.section(summary, "there", {"figures/mistakes.png", "figures/curves.png"})
-    assert "| cross_entropy | crm |\n| hxe | independent |\n\n- hxe is milder." in written
+    assert "| cross_entropy | crm |\n| hxe | independent |\n\n- hxe makes fewer." in written
     assert "| hxe | crm |" not in written
-    assert "hxe is faster" not in written
+    assert "hxe learns faster" not in written
     assert "there/figures/mistakes.png" in written
     assert "curves.png" not in written
     assert "report.html" not in written

@@ -14,7 +14,7 @@ from conftest import small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.metrics.selective import selective_figures
 from treehead.report import write_report
-from treehead.runfiles import RunFolder, write_arrays, write_json
+from treehead.runfiles import RunFolder, write_arrays
 from treehead.types import UserError
 
 MakeRun = Callable[..., Path]
@@ -68,6 +68,7 @@ def test_page_carries_everything_it_shows(run_folder: MakeRun) -> None:
         "curves.png",
         "severity.png",
         "confusion_by_severity.png",
+        "risk_coverage.png",
         *(f"confusion_{level}.png" for level in levels),
     }
     for name in names:
@@ -75,18 +76,16 @@ def test_page_carries_everything_it_shows(run_folder: MakeRun) -> None:
             assert min(image.size) > 400
 
 
-def test_confidence_has_its_section_once_it_was_measured(run_folder: MakeRun) -> None:
+def test_confidence_section_has_temperatures_and_areas(run_folder: MakeRun) -> None:
     root = run_folder()
-    assert "Risk against coverage" not in read(write_report(root)).text
     folder, levels = RunFolder(root), ("fine", "family", "kingdom")
     labels = np.tile(np.arange(3), (3, 1)).T
     confidences = np.array([[0.9, 0.95, 0.99], [0.2, 0.5, 0.6], [0.7, 0.7, 0.7]])
     figures = selective_figures(levels, labels=labels, answers=labels[[0, 0, 2]], confidences=confidences)
     plain = {"loss": dict.fromkeys(levels, 1.25), "calibration_error": dict.fromkeys(levels, 0.1)}
     scaled = {"loss": dict.fromkeys(levels, 1.125), "calibration_error": dict.fromkeys(levels, 0.05)}
-    figures["calibration"] = {"temperature": dict.fromkeys(levels, 1.5), "images": 600, "reason": None}
-    figures["calibration"] |= {"before": plain, "after": scaled}
-    write_json(folder.metrics, folder.read_json(folder.metrics) | figures)
+    fitted = {"temperature": dict.fromkeys(levels, 1.5), "images": 600, "reason": None}
+    measured_again(root, **figures, calibration=fitted | {"before": plain, "after": scaled})
     text = read(write_report(root)).text
     assert "fitted on 600 validation images: fine 1.50 (loss 1.250 before, 1.125 after" in text
     assert "Area under the risk-coverage curve: fine 0.111" in text  # (0 + 0 + 1/3) / 3
@@ -189,8 +188,24 @@ def test_every_decoder_has_its_row_and_the_chosen_one_is_marked(run_folder: Make
     assert page.read_text(encoding="utf-8").count('<tr class="chosen"><td><code>independent</code>') == 1
 
 
-def test_a_run_measured_before_there_was_a_table_of_decoders_has_none(run_folder: MakeRun) -> None:
-    assert "Decoders" not in read(write_report(run_folder())).text
+def test_metrics_of_an_older_version_name_the_way_out(run_folder: MakeRun) -> None:
+    root = run_folder()
+    metrics = json.loads(RunFolder(root).metrics.read_text())
+    del metrics["decoders"]
+    RunFolder(root).metrics.write_text(json.dumps(metrics))
+    with pytest.raises(UserError, match=r"'decoders' is missing\); run `treehead evaluate "):
+        write_report(root)
+
+
+def test_metrics_without_confusion_matrices_give_a_report_without_them(run_folder: MakeRun) -> None:
+    root = run_folder()
+    metrics = json.loads(RunFolder(root).metrics.read_text())
+    del metrics["confusion"]
+    RunFolder(root).metrics.write_text(json.dumps(metrics))
+    text = read(write_report(root)).text
+    assert "Confusion matrices" not in text
+    assert "Mistakes by severity" in text
+    assert {path.name for path in (root / "figures").iterdir()} == {"curves.png", "severity.png", "risk_coverage.png"}
 
 
 def test_an_alarm_stands_at_the_top(run_folder: MakeRun) -> None:

@@ -1,4 +1,4 @@
-"""A study's page from its files, and in a real browser: drawn, sorted, answering, and as wide as its window."""
+"""A study's page, as a file and in a real browser: plots, sorting, controls, and its width."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def make_study(root: Path, *, finished: int) -> Path:
 
 
 def with_decoders(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The same figures under every decoder, and a calibration that changes nothing."""
+    """The metrics with equal figures for every decoder, and a calibration that changes nothing."""
     same = {"calibration_error": metrics["calibration_error"], "loss": metrics["loss"]}
     return metrics | {
         "decoders": dict.fromkeys(DECODERS, metrics),
@@ -56,11 +56,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_study(tmp_path_factory.mktemp("study"), finished=9)
 
 
-def test_the_page_carries_everything_but_the_runs_own_reports(study: Path) -> None:
+def test_the_page_is_self_contained_and_links_the_reports_of_runs(study: Path) -> None:
     page = write_study_report(study).read_text(encoding="utf-8")
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page.split('id="data"')[0])
     assert {a for a in addresses if not a.startswith(("data:", "#"))} == {"runs/adam-relu-seed0/report.html"}
-    assert page.count("</script>") == 4  # the page's own
+    assert page.count("</script>") == 4  # those of the template
     assert page.count("the loss became nan") == 1
     assert {path.stem for path in (study / "figures").iterdir()} == {
         "curves",
@@ -81,7 +81,7 @@ def test_a_study_without_a_finished_run_has_a_page(tmp_path: Path) -> None:
     assert "Confusion matrices" not in page
 
 
-def test_damaged_summaries_are_named(tmp_path: Path) -> None:
+def test_a_damaged_summary_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no summary\.json"):
         write_study_report(tmp_path)
     write_json(tmp_path / "summary.json", {"format": 1})
@@ -97,22 +97,22 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[1280, 390])
 def page(request: pytest.FixtureRequest, browser: Browser, study: Path) -> Iterator[Page]:
-    """The page at both widths; at the end of the test nothing may have been complained of or fetched."""
-    complaints: list[str] = []
+    """The page at both widths; fails if it logs to the console or fetches anything."""
+    problems: list[str] = []
     page = browser.new_page(viewport={"width": request.param, "height": 900})
-    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else complaints.append(r.url))
+    page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else problems.append(r.url))
     page.goto(write_study_report(study).as_uri())
     yield page
     page.close()
-    assert complaints == []
+    assert problems == []
 
 
 class TestInABrowser:
     pytestmark = needs_chromium
 
-    def test_everything_is_drawn_and_fits(self, page: Page) -> None:
+    def test_everything_is_drawn_and_nothing_is_wider_than_the_page(self, page: Page) -> None:
         page.locator("#plot-matrix .heatmaplayer image").wait_for(state="attached")
         assert page.locator("#plot-curves .scatterlayer .js-line").count() == 10
         assert page.viewport_size
@@ -132,7 +132,7 @@ class TestInABrowser:
         page.get_by_role("button", name="optimizer").click()
         assert page.locator(".runs tbody tr").last.inner_text().startswith("sgd")
 
-    def test_curves_are_switched(self, page: Page) -> None:
+    def test_curves_can_be_selected(self, page: Page) -> None:
         title = page.locator("#plot-curves .ytitle")
         expect(title).to_have_text("fine accuracy")
         page.locator("#what").get_by_role("tab", name="loss").click()
@@ -147,19 +147,19 @@ class TestInABrowser:
         expect(page.locator("#plot-curves .legendtoggle")).to_have_count(2)
 
     def test_hovering_a_cell_names_both_classes(self, page: Page, study: Path) -> None:
-        said = point_at(page, "#plot-matrix", 1.5 / 24, 0.5 / 24)
-        expect(said).to_contain_text(f"true {BAD}predicted leaf 1")
-        expect(said).to_contain_text("severity 1: wrong fine class, right family")
+        label = point_at(page, "#plot-matrix", 1.5 / 24, 0.5 / 24)
+        expect(label).to_contain_text(f"true {BAD}predicted leaf 1")
+        expect(label).to_contain_text("severity 1: wrong fine class, right family")
 
     def test_any_run_and_level_has_its_matrix(self, page: Page, study: Path) -> None:
         page.locator("#run").select_option("sgd-relu-seed1")
         page.locator("#level").get_by_role("tab", name="kingdom").click()
-        said = point_at(page, "#plot-matrix", 0.5 / 3, 0.5 / 3)
+        label = point_at(page, "#plot-matrix", 0.5 / 3, 0.5 / 3)
         metrics = StudyFolder(study).run("sgd-relu-seed1").metrics
         counts = json.loads(metrics.read_text())["confusion"]["kingdom"][0]
-        expect(said).to_contain_text(f"true roundpredicted round{counts[0]} of {sum(counts)}")
+        expect(label).to_contain_text(f"true roundpredicted round{counts[0]} of {sum(counts)}")
 
-    def test_on_paper_the_stills_are_printed(self, page: Page) -> None:
+    def test_print_shows_the_still_figures(self, page: Page) -> None:
         page.emulate_media(media="print")
         for still in ("#curves .still", "#effects .still", "#matrices .still >> nth=0"):
             expect(page.locator(still)).to_be_visible()

@@ -203,7 +203,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
         (["train", "cifar100", "data.root=nowhere"], 2, "data.root = nowhere holds no CIFAR-100"),
         (["train", "cifar100", "data.tree=oak"], 2, "CIFAR-100 has no tree 'oak'"),
         (["resume", "nowhere"], 2, "there is no run folder at nowhere"),
-        (["report", "."], 2, "is no run folder"),
+        (["report", "."], 2, "is not a run folder"),
         (["evaluate", "nowhere"], 2, "there is no run folder at nowhere"),
         (["predict", "cifar100"], 2, "no image is named"),
         (["predict", "."], 2, "not one image could be read; broken.png is not an image"),
@@ -225,7 +225,7 @@ def test_a_run_of_another_version_is_refused(trained: Path, tmp_path: Path) -> N
     (tmp_path / "environment.json").write_text(json.dumps(environment))
     result = command("report", ".", folder=tmp_path)
     assert result.returncode == 2
-    assert "was written in run format 99" in result.stderr
+    assert "has run format 99" in result.stderr
 
 
 def test_a_report_for_publication_shows_no_image(trained: Path) -> None:

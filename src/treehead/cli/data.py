@@ -14,14 +14,14 @@ def get(name: Annotated[str, typer.Argument(help="Only cifar100 can be downloade
     """Download CIFAR-100 into the cache. An interrupted download is resumed."""
     from treehead.data import load
     from treehead.data.fetch import fetch
-    from treehead.progress import fetching
+    from treehead.progress import progress_bar
 
     if name != "cifar100":
         raise UserError(f"cannot download {name!r}, only cifar100; shapes is drawn and needs no download")
     if place := load.find_cifar100(None, environment=os.environ):
         print(f"CIFAR-100 is already at {place}")
         return
-    with fetching() as progress:
+    with progress_bar("CIFAR-100", unit="bytes") as progress:
         place = fetch(load.cache_folder(), on_progress=progress)
     print(f"CIFAR-100 is at {place}")
 
@@ -60,10 +60,10 @@ def _check_custom(root: Path, overrides: list[str]) -> None:
     from treehead.data.custom import read_images
     from treehead.data.custom_check import check_lines
     from treehead.data.load import image_cache
-    from treehead.progress import reading_images
+    from treehead.progress import progress_bar
 
     config = config_of(overrides, root).data
-    with reading_images() as progress:
+    with progress_bar("images") as progress:
         images = read_images(config, cache=image_cache(config), log=print, on_progress=progress)
     for line in check_lines(images, config):
         print(line)

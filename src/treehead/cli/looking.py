@@ -16,8 +16,8 @@ def summary(
     """Layers, shapes, trainable parameters, multiply-adds."""
     from rich.console import Console
 
+    from treehead.cli.tables import network_table
     from treehead.data.load import shape_and_tree
-    from treehead.progress import network_table
     from treehead.run.runner import network_json
     from treehead.spec import build_spec
 
@@ -31,8 +31,8 @@ def config(words: Words = None) -> None:
     """Every key, its meaning, and its value here."""
     from rich.console import Console
 
+    from treehead.cli.tables import key_table
     from treehead.config import described, written
-    from treehead.progress import key_table
 
     rows = ((key, written(value), meaning) for key, value, meaning in described(config_of(words)))
     Console(width=None if sys.stdout.isatty() else 150).print(key_table(rows))

@@ -43,9 +43,9 @@ def evaluate(
     decoders: Annotated[bool, typer.Option("--decoders", help="Print a table of every decode, side by side.")] = False,
 ) -> None:
     """Write every metric, on the test images, and print the main ones; or compare two runs."""
-    from treehead.progress import decoder_lines
     from treehead.recipes import changes_of
     from treehead.run import runner
+    from treehead.run.text import decoder_lines
 
     if against and decoders:
         raise UserError("--against compares two runs as they were evaluated; leave --decoders out")
@@ -61,8 +61,8 @@ def evaluate(
 
 def _compare(run: Path, against: Path, words: list[str] | None) -> None:
     """Print what `run` does otherwise than `against`."""
-    from treehead.progress import comparison_lines
     from treehead.run.comparison import compare
+    from treehead.run.text import comparison_lines
 
     if words:
         raise UserError(f"--against compares runs as they were evaluated; first: treehead evaluate {run} {words[0]}")

@@ -49,7 +49,7 @@ def predict(
     from treehead.inference.classifier import is_model, load
     from treehead.inference.files import predict_files, printed, table
     from treehead.inference.table import Wanted
-    from treehead.progress import counting
+    from treehead.progress import progress_bar
     from treehead.recipes import changes_of
 
     changes = [word for word in words if word.startswith("engine.") and "=" in word]
@@ -62,7 +62,7 @@ def predict(
     writing = table(out, wanted, replace=force) if out else printed(wanted, as_json=as_json)
     with writing as write:  # before the model is loaded: what cannot be written is said at once
         classifier = load(words[0] if named else "cifar100", changes=changes_of(changes))
-        with counting("images", visible=out is not None) as report:
+        with progress_bar("images", visible=out is not None) as report:
             outcome = predict_files(classifier, places, wanted, write=write, report=report)
     if out:
         print(f"{out}: {outcome.answered:,} images")

@@ -6,9 +6,11 @@ The rooms that compute are imported inside functions, so that `treehead --help` 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from treehead.records.run import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +50,11 @@ def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
 def loader() -> "Loader":
     """Finds data sets, and fetches or decodes what is missing with a progress bar."""
     from treehead.data.load import is_custom, load
-    from treehead.progress import fetching, reading_images
+    from treehead.progress import progress_bar
 
     def load_or_fetch(config: "DataConfig") -> "Dataset":
-        with reading_images() if is_custom(config) else fetching() as progress:
+        bar = progress_bar("images") if is_custom(config) else progress_bar("CIFAR-100", unit="bytes")
+        with bar as progress:
             return load(config, environment=os.environ, log=print, on_progress=progress)
 
     return load_or_fetch
@@ -64,8 +67,8 @@ def config_of(words: list[str] | None, data: Path | None = None) -> "RunConfig":
     return config_of(words or [], data)
 
 
-def print_metrics(metrics: dict[str, Any]) -> None:
-    from treehead.progress import metric_lines
+def print_metrics(metrics: Metrics) -> None:
+    from treehead.run.text import metric_lines
 
     for line in metric_lines(metrics):
         print(line)

@@ -49,9 +49,7 @@ def list_images(config: DataConfig) -> Listing:
     return list_files(config.root, config.levels)
 
 
-def read_custom(
-    config: DataConfig, *, cache: Path, log: Callable[[str], None], on_progress: OnProgress
-) -> Dataset:
+def read_custom(config: DataConfig, *, cache: Path, log: Callable[[str], None], on_progress: OnProgress) -> Dataset:
     """The data set at `data.root`; `log` gets a sentence for everything that was skipped or is probably a mistake.
 
     Raises: UserError: no training images, more unreadable images than data.unreadable_share, a class without images.

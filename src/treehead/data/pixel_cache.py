@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from treehead.data.image_file import read_image
+from treehead.system import usable_cores
 from treehead.types import Array, OnProgress, UserError
 
 FORMAT = 1
@@ -144,7 +145,7 @@ def _write(files: Sequence[Path], image_px: int, target: BinaryIO, on_progress: 
 
 def _read_all(files: Sequence[Path], image_px: int) -> Iterator[tuple[Array, str] | str]:
     """Pixels and digest of each file, or why it cannot be read. In threads: Pillow reads without the GIL."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(files), BLOCK):
             yield from pool.map(lambda path: _read(path, image_px), files[start : start + BLOCK])
 

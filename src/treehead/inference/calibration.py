@@ -4,7 +4,6 @@ Axes: L levels.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from treehead.data.dataset import Splits
 from treehead.engines.api import Engine
 from treehead.metrics.calibration import fit_temperature
 from treehead.metrics.flat import expected_calibration_error, log_loss, softmax
+from treehead.records.run import CalibrationErrors, CalibrationFigures, CalibrationRecord
 from treehead.runfiles import RunFolder, write_json
 from treehead.types import Array, UserError
 
@@ -53,7 +53,7 @@ def write_calibration(folder: RunFolder, calibration: Calibration, levels: tuple
     write_json(folder.calibration, calibration_json(calibration, levels))
 
 
-def calibration_json(calibration: Calibration, levels: tuple[str, ...]) -> dict[str, Any]:
+def calibration_json(calibration: Calibration, levels: tuple[str, ...]) -> CalibrationRecord:
     """What calibration.json holds."""
     by_level = dict(zip(levels, calibration.temperatures, strict=True))
     return {"temperature": by_level, "images": calibration.images, "reason": calibration.reason}
@@ -79,20 +79,20 @@ def read_calibration(folder: RunFolder, levels: tuple[str, ...]) -> Calibration:
 
 def calibration_figures(
     calibration: Calibration, levels: tuple[str, ...], *, logits: list[Array], labels: Array
-) -> dict[str, Any]:
+) -> CalibrationFigures:
     """What the temperatures do to the test images: log-loss and calibration error of every level, before and after.
 
     Shapes: logits: per level (N, K_l); labels: (N, L) class ids, -1 where not known, which is not measured.
     """
-    plain = (1.0,) * len(levels)
     known = [(label[label >= 0], level[label >= 0]) for level, label in zip(logits, labels.T, strict=True)]
-    return calibration_json(calibration, levels) | {
-        when: {
-            name: {
-                level: measure(label, softmax(values, temperature))
-                for level, (label, values), temperature in zip(levels, known, temperatures, strict=True)
-            }
-            for name, measure in (("loss", log_loss), ("calibration_error", expected_calibration_error))
+
+    def errors(temperatures: tuple[float, ...]) -> CalibrationErrors:
+        columns = list(zip(levels, known, temperatures, strict=True))
+        shares = {level: (label, softmax(values, temperature)) for level, (label, values), temperature in columns}
+        return {
+            "loss": {level: log_loss(*pair) for level, pair in shares.items()},
+            "calibration_error": {level: expected_calibration_error(*pair) for level, pair in shares.items()},
         }
-        for when, temperatures in (("before", plain), ("after", calibration.temperatures))
-    }
+
+    before, after = errors((1.0,) * len(levels)), errors(calibration.temperatures)
+    return {**calibration_json(calibration, levels), "before": before, "after": after}

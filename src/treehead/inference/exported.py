@@ -1,6 +1,7 @@
 """A model on its way out of its run folder, as one file, and back in."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -34,7 +35,7 @@ class About:
     temperatures: tuple[float, ...]
 
 
-def export_model(model: Model, path: Path, *, kind: Kind, metrics: dict[str, Any], replace: bool = False) -> None:
+def export_model(model: Model, path: Path, *, kind: Kind, metrics: Mapping[str, Any], replace: bool = False) -> None:
     """Write a model as one file, whole or not at all.
 
     Conventions: weights are float32 and the answers those of the run. `metrics` go into the metadata, without the
@@ -60,7 +61,7 @@ def export_model(model: Model, path: Path, *, kind: Kind, metrics: dict[str, Any
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _about(model: Model, metrics: dict[str, Any]) -> dict[str, str]:
+def _about(model: Model, metrics: Mapping[str, Any]) -> dict[str, str]:
     config = changed(model.config, {"data.root": None, "data.cache": None})
     kept = {name: value for name, value in metrics.items() if name != "confusion"}
     return {

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from treehead.data.image_batches import find_images, read_batches
-from treehead.engines.cores import usable_cores
 from treehead.inference.classifier import Classifier
 from treehead.inference.prediction import Prediction
 from treehead.inference.table import Wanted, objects, texts
 from treehead.inference.writers import Write, writer_of
 from treehead.runfiles import written_whole
+from treehead.system import usable_cores
 from treehead.types import UserError
 
 Report: TypeAlias = Callable[[int, int], None]

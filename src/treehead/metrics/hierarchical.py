@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from treehead.metrics.flat import ranked
+from treehead.records.run import PathOverlap
 from treehead.types import Array, UserError
 
 
@@ -69,7 +70,7 @@ def tree_inconsistency(ancestors: Array, answers: Array) -> float:
     return float((answers != ancestors[:, answers[:, 0]].T).any(axis=1).mean())
 
 
-def path_overlap(parents: Sequence[Sequence[int]], labels: Array, answers: Array) -> dict[str, float]:
+def path_overlap(parents: Sequence[Sequence[int]], labels: Array, answers: Array) -> PathOverlap:
     """Hierarchical precision, recall and F1: how much of the answered and of the true path is shared.
 
         precision = sum_n |T_n & A_n| / sum_n |A_n|      recall = sum_n |T_n & A_n| / sum_n |T_n|

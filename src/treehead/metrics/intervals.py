@@ -1,4 +1,4 @@
-"""Mean and interval of a few differences between runs, where the normal distribution would promise too much."""
+"""Confidence intervals of the mean of a small number of differences between runs, from Student's t distribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over n differences; low and high are None where they cannot be told (a single difference)."""
+    """A mean over n differences, and its interval; low and high are None without an estimate of the noise."""
 
     mean: float
     low: float | None
@@ -17,8 +17,8 @@ class Interval:
     n: int
 
     @property
-    def is_noise(self) -> bool | None:
-        """Whether the interval holds 0; None where there is no interval."""
+    def contains_zero(self) -> bool | None:
+        """Whether 0 is in the interval, so that no difference is detected; None without an interval."""
         return None if self.low is None or self.high is None else self.low <= 0 <= self.high
 
 
@@ -27,12 +27,12 @@ def t_interval(differences: Sequence[float], *, confidence: float = 0.95) -> Int
 
         mean -+ t(n - 1) * s / sqrt(n)          s: their standard deviation, dividing by n - 1
 
-    Conventions: needs two differences; one gives a mean without an interval.
-    Raises: ValueError: no difference at all.
+    Conventions: a single difference gives a mean without an interval.
+    Raises: ValueError: there is no difference.
     Source: Student 1908, Biometrika 6(1); for pairs of runs: Box, Hunter & Hunter 2005, section 3.2.
     """
     if not len(differences):
-        raise ValueError("no difference to take the mean of")
+        raise ValueError("the mean of no differences is undefined")
     mean, n = float(np.mean(differences)), len(differences)
     if n == 1:
         return Interval(mean, None, None, 1)
@@ -43,7 +43,7 @@ def t_interval(differences: Sequence[float], *, confidence: float = 0.95) -> Int
 def known_noise_interval(
     differences: Sequence[float], *, deviation: float, degrees: int, confidence: float = 0.95
 ) -> Interval:
-    """The interval of a mean of differences of two runs, where the noise of one run is known from elsewhere.
+    """The interval of the mean of differences between two runs, given a separate estimate of the noise of one run.
 
         mean -+ t(degrees) * deviation * sqrt(2 / n)
 
@@ -56,12 +56,12 @@ def known_noise_interval(
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """The t below which Student's distribution lies with this probability, by bisection to 1e-10.
+    """The quantile of Student's t distribution, by bisection to 1e-10.
 
-    Raises: ValueError: probability outside (0, 1), or no degree of freedom.
+    Raises: ValueError: probability outside (0, 1), or less than one degree of freedom.
     """
     if not 0 < probability < 1 or degrees < 1:
-        raise ValueError(f"no t for probability {probability} and {degrees} degrees of freedom")
+        raise ValueError(f"no t quantile for probability {probability} and {degrees} degrees of freedom")
     low, high = -1.0, 1.0
     while t_distribution(low, degrees) > probability:
         low *= 2
@@ -74,7 +74,7 @@ def t_quantile(probability: float, degrees: int) -> float:
 
 
 def t_distribution(t: float, degrees: int) -> float:
-    """The probability that Student's t lies below `t`, a finite sum for whole degrees of freedom.
+    """The cumulative distribution function of Student's t, a finite sum for integer degrees of freedom.
 
     Source: Abramowitz & Stegun 1964, eq. 26.7.3 (odd) and 26.7.4 (even): A(t|v) = P(|T| < t).
     """

@@ -3,10 +3,9 @@
 Axes: N images, L levels from the leaves up, T thresholds. Confidence is the probability of the answer.
 """
 
-from typing import Any
-
 import numpy as np
 
+from treehead.records.run import SelectiveFigures
 from treehead.types import Array
 
 THRESHOLDS = (0.0, *(round(0.05 * step, 2) for step in range(4, 20)), 0.97, 0.99)
@@ -37,17 +36,9 @@ def risk_coverage(right: Array, confidence: Array) -> Array:
     return np.cumsum(np.repeat(wrong, sizes)) / np.arange(1, len(right) + 1)
 
 
-def aurc(right: Array, confidence: Array) -> float:
-    """Area under the risk-coverage curve: the mean risk over all coverages 1/N, 2/N, ... 1; lower is better.
-
-    Shapes: right: (N,) bool; confidence: (N,).
-    Conventions: a better classifier has less area at the same quality of its confidences; ties as `risk_coverage`.
-    Source: Geifman et al. 2019, arXiv:1805.08206, section 2.
-    """
-    return float(risk_coverage(right, confidence).mean())
-
-
-def selective_figures(levels: tuple[str, ...], *, labels: Array, answers: Array, confidences: Array) -> dict[str, Any]:
+def selective_figures(
+    levels: tuple[str, ...], *, labels: Array, answers: Array, confidences: Array
+) -> SelectiveFigures:
     """Risk against coverage per level, and the back-off at THRESHOLDS, as a value that JSON can hold.
 
         risk_coverage   per level: aurc; risk at each of `coverage`

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from treehead.config import RunConfig, read_config
 from treehead.decode import decode
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.paired import Comparison, Measure, mcnemar, measures, paired_differences
+from treehead.records.run import Metrics
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
 
@@ -17,7 +17,7 @@ from treehead.types import Array, UserError
 @dataclass(frozen=True, slots=True, eq=False)
 class _Predictions:
     config: RunConfig
-    metrics: dict[str, Any]
+    metrics: Metrics
     tree: LabelTree
     labels: Array
     answers: Array

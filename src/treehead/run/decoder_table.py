@@ -1,52 +1,40 @@
-"""What the tree makes of one set of probabilities: every decoder's answers side by side, and whether the tree fits.
+"""Every decoder on one set of probabilities, and whether the tree fits the labels.
 
-Axes: N images, L levels from the leaves up, K leaves, K_l classes of level l.
+Axes: N images, L levels from the leaves up, K_l classes of level l.
 """
 
-from typing import Any
-
-from treehead.decode import DECODERS, decode
+from treehead.decode import DECODERS, Decoded, decode
 from treehead.hierarchy.cifar100 import tree_of_the_literature
 from treehead.hierarchy.tree import LabelTree
-from treehead.metrics import flat, hierarchical
+from treehead.metrics import flat
 from treehead.metrics.alarm import alarm
-from treehead.metrics.summary import severity_figures
+from treehead.metrics.summary import answer_figures, severity_figures
+from treehead.records.run import DecoderFigures, TreeFigures
 from treehead.types import Array
 
 
-def tree_figures(tree: LabelTree, *, labels: Array, probabilities: list[Array], decode_kind: str) -> dict[str, Any]:
-    """The keys of metrics.json that need more than one decoder or another tree than the run's.
+def tree_figures(tree: LabelTree, *, labels: Array, probabilities: list[Array], decode_kind: str) -> TreeFigures:
+    """The part of metrics.json that needs every decoder, or another tree than the run's.
 
-        decoders    by kind: accuracy per level, severities, HD@k, FPA, TICE, hierarchical F1
-        haf5        severities on the five-level tree of the literature, where the leaves are CIFAR-100's
-        alarm       a sentence where tree and labels probably do not belong together, else None
-
-    Shapes: labels: (N, L) class ids, -1 where not known (see `metrics.summary.summarise`); probabilities: per level
+    Shapes: labels: (N, L) class ids, -1 where unknown (see `metrics.summary.summarise`); probabilities: per level
         (N, K_l).
     """
     literature = tree_of_the_literature(tree)
-    table = {kind: decoder_figures(kind, tree, labels, probabilities, literature) for kind in DECODERS}
-    answers = decode(decode_kind, probabilities, tree).answers[:, 0]
+    decoded = {kind: decode(kind, probabilities, tree) for kind in DECODERS}
+    table = {kind: _decoder_figures(tree, labels, found, literature) for kind, found in decoded.items()}
     full = labels[:, 0] >= 0
-    confusion = flat.confusion_matrix(labels[full, 0], answers[full], num_classes=tree.num_leaves)
-    figures: dict[str, Any] = {"decoders": table, "alarm": alarm(tree, confusion)}
-    return figures | ({"haf5": table[decode_kind]["haf5"]} if literature else {})
+    answers = decoded[decode_kind].answers
+    confusion = flat.confusion_matrix(labels[full, 0], answers[full, 0], num_classes=tree.num_leaves)
+    figures: TreeFigures = {"decoders": table, "alarm": alarm(tree, confusion)}
+    if "haf5" in (chosen := table[decode_kind]):
+        figures["haf5"] = chosen["haf5"]
+    return figures
 
 
-def decoder_figures(
-    kind: str, tree: LabelTree, labels: Array, probabilities: list[Array], literature: LabelTree | None
-) -> dict[str, Any]:
-    """The figures on which decoders differ; top-5, loss and calibration are the heads' own, whatever the decoder."""
-    decoded = decode(kind, probabilities, tree)
-    answers, scores = decoded.answers, decoded.leaf_scores
-    full = labels[:, 0] >= 0
-    leaves: dict[str, Array] = {"labels": labels[full, 0], "answers": answers[full, 0], "leaf_scores": scores[full]}
-    accuracies = (labels == answers).sum(axis=0) / (labels >= 0).sum(axis=0)
-    figures = {
-        "accuracy": {level: float(share) for level, share in zip(tree.levels, accuracies, strict=True)},
-        **severity_figures(tree, **leaves),
-        "full_path_accuracy": hierarchical.full_path_accuracy(labels[full], answers[full]),
-        "tree_inconsistency": hierarchical.tree_inconsistency(tree.ancestors, answers),
-        "hierarchical": hierarchical.path_overlap(tree.parents, labels[full], answers[full]),
-    }
-    return figures | ({"haf5": severity_figures(literature, **leaves)} if literature else {})
+def _decoder_figures(tree: LabelTree, labels: Array, decoded: Decoded, literature: LabelTree | None) -> DecoderFigures:
+    answers, scores, full = decoded.answers, decoded.leaf_scores, labels[:, 0] >= 0
+    figures: DecoderFigures = {**answer_figures(tree, labels=labels, answers=answers, leaf_scores=scores)}
+    if literature:
+        leaves = {"labels": labels[full, 0], "answers": answers[full, 0], "leaf_scores": scores[full]}
+        figures["haf5"] = severity_figures(literature, **leaves)
+    return figures

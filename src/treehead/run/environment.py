@@ -1,23 +1,20 @@
 """Where a run ran: machine, versions, commit."""
 
-import os
 import platform
-import resource
 import subprocess
-import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from treehead.engines.cores import usable_cores
+from treehead.records.run import Environment
 from treehead.runfiles import FORMAT
+from treehead.system import processor_name, total_memory_bytes, usable_cores
 
 PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # those that are installed are told
 
 
-def describe_environment(accelerator: str | None) -> dict[str, Any]:
+def describe_environment(accelerator: str | None) -> Environment:
     """What `environment.json` says before a run; `seconds` and the like are added as it goes."""
     return {
         "format": FORMAT,
@@ -26,9 +23,9 @@ def describe_environment(accelerator: str | None) -> dict[str, Any]:
         "started": now(),
         "finished": None,
         "machine": {
-            "processor": _processor(),
+            "processor": processor_name(),
             "cores": usable_cores(),
-            "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "memory_bytes": total_memory_bytes(),
             "accelerator": accelerator,
             "system": f"{platform.system()} {platform.machine()}",
         },
@@ -46,12 +43,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def peak_memory_bytes() -> int:
-    """The most memory this process ever held at once."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes
-
-
 def _versions() -> dict[str, str]:
     """The version of each of PACKAGES that is installed."""
     found = {}
@@ -59,15 +50,6 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
 
 
 def _commit() -> str | None:

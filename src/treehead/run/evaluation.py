@@ -1,6 +1,6 @@
-"""Every figure of a trained network on the test images, and the images it misread.
+"""Evaluate a trained network on the test images: every metric, the predictions, and examples of the mistakes.
 
-Axes: N images, L levels.
+Axes: N images, L levels, K leaves, K_l classes of level l.
 """
 
 import numpy as np
@@ -8,55 +8,76 @@ import numpy as np
 from treehead.data.dataset import Images, Splits
 from treehead.decode import decode
 from treehead.engines.api import Engine
-from treehead.inference.calibration import calibration_figures, fit_calibration, write_calibration
+from treehead.hierarchy.tree import LabelTree
+from treehead.inference.calibration import Calibration, calibration_figures, fit_calibration, write_calibration
 from treehead.inference.model import Model
 from treehead.inference.prediction import Prediction
 from treehead.metrics.flat import confusion_matrix, softmax
 from treehead.metrics.selective import selective_figures
 from treehead.metrics.summary import summarise
+from treehead.records.run import Metrics
 from treehead.run.decoder_table import tree_figures
 from treehead.runfiles import FORMAT, RunFolder, write_arrays, write_json
 from treehead.types import Array
 
 CONFUSIONS, EXAMPLES = 12, 6
-"""How many of the most frequent and of the costliest confusions leave images behind, and at most how many each."""
+"""Number of confusions, of the most frequent and of the costliest, that keep sample images; most images for each."""
 
 
 def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFolder, *, decode_kind: str) -> None:
-    """Calibrate, then write metrics.json, predictions.npz and, where the config keeps images, samples.npz.
+    """Fit the temperatures, then write metrics.json, predictions.npz and, where the config keeps images, samples.npz.
 
-    Conventions: one view per image; every figure is of the calibrated probabilities, for these are what the model
-        answers with. `calibration` in metrics.json has what they were before.
+    Conventions: one view of each image; all figures are of the calibrated probabilities, as in inference.
+        `calibration` in metrics.json has loss and calibration error before and after.
     """
     test, tree = splits.test, model.tree
     calibration = fit_calibration(engine, splits)
     logits = engine.predict(test.pixels)
-    probabilities = [softmax(level, t) for level, t in zip(logits, calibration.temperatures, strict=True)]
-    decoded = decode(decode_kind, probabilities, tree)
-    figures = summarise(
-        tree,
-        labels=test.labels,
-        answers=decoded.answers,
-        probabilities=probabilities,
-        leaf_scores=decoded.leaf_scores,
-    )
-    confidences = Prediction(tree, tuple(probabilities), decoded.answers).confidences
-    figures |= selective_figures(tree.levels, labels=test.labels, answers=decoded.answers, confidences=confidences)
-    figures["calibration"] = calibration_figures(calibration, tree.levels, logits=logits, labels=test.labels)
-    figures |= tree_figures(tree, labels=test.labels, probabilities=probabilities, decode_kind=decode_kind)
-    about = {"format": FORMAT, "tree": tree.name, "levels": tree.levels, "decode": decode_kind, "split": splits.name}
-    arrays: dict[str, Array] = {"labels": test.labels.astype(np.int16), "answers": decoded.answers.astype(np.int16)}
+    probabilities = calibrated(logits, calibration)
+    answers = decode(decode_kind, probabilities, tree).answers
+    arrays: dict[str, Array] = {"labels": test.labels.astype(np.int16), "answers": answers.astype(np.int16)}
     for level, values in zip(tree.levels, probabilities, strict=True):
         arrays[f"probabilities_{level}"] = values.astype(np.float16)
+    metrics = measure(
+        tree, labels=test.labels, logits=logits, calibration=calibration, decode_kind=decode_kind, split=splits.name
+    )
     write_calibration(folder, calibration, tree.levels)
     write_arrays(folder.predictions, arrays)
     if model.config.output.images:
-        write_arrays(folder.samples, misread_samples(test, decoded.answers, tree.heights))
-    write_json(folder.metrics, about | figures)
+        write_arrays(folder.samples, misread_samples(test, answers, tree.heights))
+    write_json(folder.metrics, metrics)
+
+
+def calibrated(logits: list[Array], calibration: Calibration) -> list[Array]:
+    """Each head's softmax at its temperature. Shapes: per level (N, K_l) to per level (N, K_l) float64."""
+    return [softmax(level, t) for level, t in zip(logits, calibration.temperatures, strict=True)]
+
+
+def measure(
+    tree: LabelTree, *, labels: Array, logits: list[Array], calibration: Calibration, decode_kind: str, split: str
+) -> Metrics:
+    """The content of metrics.json.
+
+    Shapes: labels: (N, L) class ids, -1 where unknown; logits: per level (N, K_l).
+    """
+    probabilities = calibrated(logits, calibration)
+    decoded = decode(decode_kind, probabilities, tree)
+    answers, confidences = decoded.answers, Prediction(tree, tuple(probabilities), decoded.answers).confidences
+    return {
+        "format": FORMAT,
+        "tree": tree.name,
+        "levels": list(tree.levels),
+        "decode": decode_kind,
+        "split": split,
+        **summarise(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=decoded.leaf_scores),
+        **selective_figures(tree.levels, labels=labels, answers=answers, confidences=confidences),
+        "calibration": calibration_figures(calibration, tree.levels, logits=logits, labels=labels),
+        **tree_figures(tree, labels=labels, probabilities=probabilities, decode_kind=decode_kind),
+    }
 
 
 def misread_samples(test: Images, answers: Array, heights: Array) -> dict[str, Array]:
-    """Some images of the most frequent confusions of leaves, and of the costliest: number times severity.
+    """Sample images of the most frequent confusions of leaves, and of the costliest (images times severity).
 
     Shapes: answers: (N, L); heights: (K, K); returns pixels (M, C, H, W) uint8, labels and answers (M, L) int16.
     """
@@ -65,13 +86,13 @@ def misread_samples(test: Images, answers: Array, heights: Array) -> dict[str, A
     num_leaves = len(heights)
     counts = confusion_matrix(test.labels[:, 0], answers[:, 0], num_classes=num_leaves)
     np.fill_diagonal(counts, 0)
-    leading = (np.argsort(-cost, axis=None, kind="stable")[:CONFUSIONS] for cost in (counts, counts * heights))
-    told = dict.fromkeys(np.concatenate(list(leading)).tolist())  # each pair once, in this order
+    leading = [np.argsort(-cost, axis=None, kind="stable")[:CONFUSIONS] for cost in (counts, counts * heights)]
+    leading_pairs = dict.fromkeys(np.concatenate(leading).tolist())  # in this order, without repeats
     pairs = test.labels[:, 0] * num_leaves + answers[:, 0]
-    chosen = np.concatenate([np.flatnonzero(pairs == pair)[:EXAMPLES] for pair in told if counts.flat[pair]] or [[]])
-    at = chosen.astype(np.int64)
+    examples = [np.flatnonzero(pairs == pair)[:EXAMPLES] for pair in leading_pairs if counts.flat[pair]]
+    chosen = np.concatenate(examples or [[]]).astype(np.int64)
     return {
-        "pixels": test.pixels[at],
-        "labels": test.labels[at].astype(np.int16),
-        "answers": answers[at].astype(np.int16),
+        "pixels": test.pixels[chosen],
+        "labels": test.labels[chosen].astype(np.int16),
+        "answers": answers[chosen].astype(np.int16),
     }

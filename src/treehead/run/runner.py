@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, cast
 
 from treehead.config import DataConfig, RunConfig, changed, read_config, write_config
 from treehead.data.balance import class_weights, sampling_shares
@@ -13,11 +13,13 @@ from treehead.engines.api import Engine
 from treehead.engines.objective import Objective
 from treehead.engines.weights import initial_weights
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
-from treehead.run.environment import describe_environment, now, peak_memory_bytes
+from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
+from treehead.run.environment import describe_environment, now
 from treehead.run.evaluation import evaluate_model
 from treehead.run.losses import objective_of, weights_of_levels
 from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
+from treehead.system import peak_memory_bytes
 from treehead.train.loop import Watcher, fit
 from treehead.train.schedule import learning_rates, level_weights, radii
 from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
@@ -33,14 +35,14 @@ class Run:
     root: Path
 
     @property
-    def metrics(self) -> dict[str, Any]:
-        """Every figure, on the test images; see `metrics.summary.summarise`."""
+    def metrics(self) -> Metrics:
+        """Every figure, on the test images; see `records.run.Metrics`."""
         folder = RunFolder(self.root)
         return folder.read_json(folder.metrics)
 
     @property
-    def history(self) -> list[dict[str, Any]]:
-        """A record per epoch; see `train.loop.fit`."""
+    def history(self) -> list[EpochRecord]:
+        """A record per epoch; see `records.run.EpochRecord`."""
         return RunFolder(self.root).read_history()
 
 
@@ -124,9 +126,9 @@ def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
     )
     model = dataclasses.replace(setup.model, weights=engine.weights())
     save_model(folder, model)
-    environment = folder.read_json(folder.environment) | _engine_facts(config, engine)
+    environment: Environment = folder.read_json(folder.environment) | _engine_facts(config, engine)
     seconds = sum(record["seconds"] for record in folder.read_history())
-    environment |= {"finished": now(), "seconds": round(seconds, 1), "peak_memory_bytes": peak_memory_bytes()}
+    environment.update(finished=now(), seconds=round(seconds, 1), peak_memory_bytes=peak_memory_bytes())
     write_json(folder.environment, environment)
     evaluate_model(engine, model, setup.splits, folder, decode_kind=config.decode)
     return Run(folder.root)
@@ -157,11 +159,11 @@ def spec_of(config: RunConfig, dataset: Dataset) -> NetSpec:
     return build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes)
 
 
-def network_json(spec: NetSpec) -> dict[str, Any]:
+def network_json(spec: NetSpec) -> Network:
     """The parameter table."""
     return {
         "input": list(spec.input_shape),
-        "layers": [dataclasses.asdict(row) for row in rows(spec)],
+        "layers": [cast("LayerRow", dataclasses.asdict(row)) for row in rows(spec)],
         "parameters": num_parameters(spec),
         "multiply_adds": num_multiply_adds(spec),
     }

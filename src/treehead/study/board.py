@@ -1,8 +1,7 @@
-"""What a person sees of a study while it runs: a live table in a terminal, a line per event elsewhere."""
+"""The progress of a running study: a live table in a terminal, a line per event elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -10,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from treehead.progress import UPDATES_PER_SECOND, duration
+from treehead.records.run import EpochFigures, Metrics
 from treehead.study.scheduler import Board, CellState, State
 
 COLOURS: dict[State, str] = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "yellow"}
@@ -17,7 +17,7 @@ ORDER: tuple[State, ...] = ("running", "failed", "finished", "stopped", "waiting
 
 
 class PlainBoard:
-    """A line whenever a run changes its state, for logs and pipes."""
+    """A line whenever the state of a run changes, for logs and pipes."""
 
     def __init__(self) -> None:
         self._last: dict[str, State] = {}
@@ -25,12 +25,12 @@ class PlainBoard:
     def show(self, states: Sequence[CellState], seconds_left: float | None) -> None:
         for state in states:
             if self._last.get(state.cell.name, "waiting") != state.state:
-                print(f"{state.cell.name}: {_said(state)}; {overall(states, seconds_left)}", flush=True)
+                print(f"{state.cell.name}: {_event(state)}; {overall(states, seconds_left)}", flush=True)
             self._last[state.cell.name] = state.state
 
 
 class LiveBoard:
-    """A table of every run, redrawn in place."""
+    """A table of all runs, redrawn in place."""
 
     def __init__(self, live: Live, title: str) -> None:
         self._live, self._title = live, title
@@ -41,9 +41,9 @@ class LiveBoard:
 
 
 def table(states: Sequence[CellState], seconds_left: float | None, title: str, *, room: int | None = None) -> Table:
-    """Every run with its state, its epochs, its validation accuracy so far and its test accuracy once finished.
+    """All runs with state, epochs, validation accuracy so far, and test accuracy once finished.
 
-    Conventions: where there is no `room` for all, those at work stand first and the rest is counted in the caption.
+    Conventions: with more runs than `room`, running ones come first, and the caption counts those left out.
     """
     drawn = Table("run", "state", box=None, title=title, title_justify="left", header_style="dim")
     for head in ("epoch", "validation", "test", "time"):
@@ -66,17 +66,17 @@ def table(states: Sequence[CellState], seconds_left: float | None, title: str, *
 
 
 def overall(states: Sequence[CellState], seconds_left: float | None) -> str:
-    """How far the whole is: 3 of 10 finished, 1 failed, 2h05m left."""
+    """The progress of the study: 3 of 10 finished, 1 failed, about 2h05m left."""
     counts = {kind: sum(state.state == kind for state in states) for kind in ORDER}
-    said = [f"{counts['finished']} of {len(states)} finished"]
+    parts = [f"{counts['finished']} of {len(states)} finished"]
     if counts["failed"]:
-        said.append(f"{counts['failed']} failed")
+        parts.append(f"{counts['failed']} failed")
     if any(counts[kind] for kind in ("running", "stopped", "waiting")):
-        said.append("time left not known yet" if seconds_left is None else f"about {duration(seconds_left)} left")
-    return ", ".join(said)
+        parts.append("time left not known yet" if seconds_left is None else f"about {duration(seconds_left)} left")
+    return ", ".join(parts)
 
 
-def _said(state: CellState) -> str:
+def _event(state: CellState) -> str:
     if state.metrics:
         levels = ", ".join(f"{level} {100 * value:.2f} %" for level, value in state.metrics["accuracy"].items())
         return f"finished, {levels}, {duration(state.seconds)}"
@@ -85,7 +85,7 @@ def _said(state: CellState) -> str:
     return f"{state.state}, epoch {state.epochs_done} of {state.cell.config.train.epochs}"
 
 
-def _accuracy(figures: dict[str, Any] | None) -> str:
+def _accuracy(figures: EpochFigures | Metrics | None) -> str:
     return " / ".join(f"{100 * value:.1f}" for value in figures["accuracy"].values()) + " %" if figures else ""
 
 

@@ -1,10 +1,10 @@
-"""The built-in studies, and where a study comes from: a name, a TOML file, or the folder of one begun."""
+"""The built-in studies, and the reading of a study by name, TOML file or folder."""
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 
 from treehead.config import changed
+from treehead.config.study import suggestion
 from treehead.recipes import recipe
 from treehead.runfiles import StudyFolder
 from treehead.study.grid import Axis, Extra, Study, axis, default_compare, read_study
@@ -21,23 +21,23 @@ def _optimizer(kind: str, learning_rate: float) -> dict[str, object]:
 
 
 ADAM_RATE, SGD_RATE, NO_NORM_RATE = 2.4e-2, 0.4, 4e-4
-"""Peak learning rates on CIFAR-100: the best of each that `rates` has tried on validation images, and Adam's without
-batch normalisation, which it has still to try; docs/results/rates has them, of the network of three stages."""
+"""Peak learning rates on CIFAR-100: of Adam and SGD, the best of the study `rates` on validation images (three-stage
+network, docs/results/rates); of Adam without batch normalisation, not tuned yet."""
 
 
 def reference() -> Study:
     """Adam and SGD, ReLU and Leaky ReLU, 80:20 and 90:10 on CIFAR-100, 50 epochs each, and two ablations.
 
-    From `cifar100-fast`, with sharpness-aware steps that begin later still, since the grid is ten runs long.
+    The recipe is `cifar100-fast` with a later start of SAM, to save time: there are ten runs.
     """
     optimizers = Axis("optimizer", {"adam": _optimizer("adam", ADAM_RATE), "sgd": _optimizer("sgd", SGD_RATE)})
     axes = (optimizers, ACTIVATIONS, axis("data.split", ["80:20", "90:10"]))
     like = {"optimizer": "adam", "activation": "relu", "data.split": "90:10"}
     return Study(
         "reference",
-        "Which optimizer, which activation, which split, and do batch normalisation and dropout help? The learning "
-        f"rates (adam {ADAM_RATE:g}, sgd {SGD_RATE:g}) are compared with others, on validation images alone, by "
-        f"`treehead study rates`; so is that of the run without batch normalisation, {NO_NORM_RATE:g}.",
+        "Which optimizer, activation and split is best, and do batch normalisation and dropout help? The learning "
+        f"rates are {ADAM_RATE:g} (adam), {SGD_RATE:g} (sgd) and {NO_NORM_RATE:g} (without batch normalisation); "
+        "`treehead study rates` compares them with others on validation images.",
         changed(recipe("cifar100-fast"), {"train.epochs": 50, "network.dropout": 0.0, "sharpness.begin": 0.8}),
         axes,
         default_compare(axes),
@@ -49,18 +49,18 @@ def reference() -> Study:
 
 
 def rates() -> Study:
-    """The learning rate of each optimizer, and without norms, by CIFAR-100's validation images, 8 epochs each.
+    """Learning rates of Adam, SGD, and Adam without normalisation, by CIFAR-100's validation images, 8 epochs each.
 
-    Mostly at small images, so that all of it takes half an hour on two cores.
+    Mostly on small images, so that the study takes half an hour on two cores.
     """
-    tried = {"adam": (6e-3, 1.2e-2, 2.4e-2), "sgd": (0.1, 0.2, 0.4)}
-    choices = {f"{kind}-{rate:g}": _optimizer(kind, rate) for kind, some in tried.items() for rate in some}
+    candidates = {"adam": (6e-3, 1.2e-2, 2.4e-2), "sgd": (0.1, 0.2, 0.4)}
+    choices = {f"{kind}-{rate:g}": _optimizer(kind, rate) for kind, rates in candidates.items() for rate in rates}
     for rate in (NO_NORM_RATE, 1.6e-3):
         choices[f"adam-no-norm-{rate:g}"] = _optimizer("adam", rate) | {"network.norm": "none"}
     return Study(
         "rates",
-        "The learning rate of each optimizer: the best validation accuracy after 8 epochs on a 90:10 split, at small "
-        "images first. The test images choose nothing.",
+        "Which learning rate of each optimizer gives the best validation accuracy after 8 epochs on a 90:10 split, "
+        "with small images first? The test images are not used for selection.",
         changed(
             recipe("cifar100-fast"),
             {
@@ -76,10 +76,10 @@ def rates() -> Study:
 
 
 def severity() -> Study:
-    """The losses on CIFAR-100 at equal budget, three seeds each: who makes milder mistakes, and at what price?
+    """The losses on CIFAR-100 at equal cost, three seeds each: which makes fewer severe mistakes, at what accuracy?
 
-    Most losses stand there twice, mild and strong. Short runs with Muon, so that many fit into an hour or two on two
-    cores; seeds outermost, so that a study cut short has every loss as often.
+    Most losses occur twice, weak and strong. The runs are short, with Muon, so that many fit into an hour or two on two
+    cores; seeds are the first axis, so that a study stopped early has the same number of seeds of every loss.
     """
     losses: dict[str, dict[str, object]] = {
         "cross_entropy": {"kind": "cross_entropy"},
@@ -89,13 +89,13 @@ def severity() -> Study:
         **{f"soft_labels-{beta:g}": {"kind": "soft_labels", "beta": beta} for beta in (10.0, 5.0)},
         **{f"hxe-{alpha:g}": {"kind": "hxe", "alpha": alpha} for alpha in (0.1, 0.4)},
     }
-    choices = {name: {f"loss.{key}": value for key, value in told.items()} for name, told in losses.items()}
+    choices = {name: {f"loss.{key}": value for key, value in keys.items()} for name, keys in losses.items()}
     axes = (axis("seed", [0, 1, 2]), Axis("loss", choices))
     return Study(
         "severity",
-        "Which loss makes milder mistakes, at what price in accuracy? Every loss has the same network, epochs and "
-        "seeds; the learning rates are those of cross-entropy, and no strength was tuned: most losses are shown with "
-        "two.",
+        "Which loss makes fewer severe mistakes, and at what accuracy? Every loss has the same network, epochs and "
+        "seeds; the learning rates are those of cross-entropy, and the strengths of the losses were not tuned: most "
+        "losses have two.",
         changed(
             recipe("cifar100-fast"),
             {
@@ -114,13 +114,13 @@ def severity() -> Study:
 
 
 def shapes() -> Study:
-    """A small study of the embedded shapes, two seeds each: minutes on a laptop, to see how a study goes."""
+    """A small study of the embedded shapes, two seeds each: an example that takes minutes on a laptop."""
     optimizers = Axis("optimizer", {"adam": _optimizer("adam", 3e-3), "sgd": _optimizer("sgd", 0.1)})
     axes = (optimizers, ACTIVATIONS, axis("seed", [0, 1]))
     like = {"optimizer": "adam", "activation": "relu"}
     return Study(
         "shapes",
-        "How a study goes, on the embedded shapes and a very small network. Its learning rates were not tuned.",
+        "An example study on the embedded shapes, with a very small network. The learning rates were not tuned.",
         changed(
             recipe("shapes"),
             {
@@ -147,22 +147,20 @@ STUDIES: dict[str, Callable[[], Study]] = {
 }
 
 
-def study_of(word: str) -> tuple[Study, Path]:
-    """The study that `word` names, and the folder it belongs in unless another is asked for.
+def study_of(name: str) -> tuple[Study, Path]:
+    """The study of a built-in name, a TOML file or a study's folder, and its default folder.
 
     Raises: UserError: there is no such study, file or folder.
     """
-    path = Path(word)
+    path = Path(name)
     if (written := StudyFolder(path).study).exists():
         return read_study(written.read_text(encoding="utf-8"), str(written)), path
-    if word.endswith(".toml"):
+    if name.endswith(".toml"):
         try:
-            study = read_study(path.read_text(encoding="utf-8"), word)
+            study = read_study(path.read_text(encoding="utf-8"), name)
         except OSError as error:
-            raise UserError(f"cannot read {word}: {error.strerror}") from None
+            raise UserError(f"cannot read {name}: {error.strerror}") from None
         return study, Path("studies") / study.name
-    if word not in STUDIES:
-        nearest = difflib.get_close_matches(word, STUDIES, n=1, cutoff=0.4)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(STUDIES)}, or name a TOML file"
-        raise UserError(f"there is no study {word!r}; {hint}")
-    return STUDIES[word](), Path("studies") / word
+    if name not in STUDIES:
+        raise UserError(f"there is no study, study file or study folder {name!r}; {suggestion(name, STUDIES)}")
+    return STUDIES[name](), Path("studies") / name

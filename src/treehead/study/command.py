@@ -1,4 +1,4 @@
-"""What `treehead study` does: from words to a study, run, summed up and said."""
+"""The command `treehead study`: select the runs, run them, print the answers."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,17 +17,28 @@ from treehead.types import RunError, UserError
 
 
 def planned(
-    word: str, changes: Mapping[str, object], only: Sequence[str], *, seeds: int | None, out: Path | None
+    name: str, changes: Mapping[str, object], only: Sequence[str], *, seeds: int | None, out: Path | None
 ) -> tuple[Study, Path, list[Cell]]:
-    """The study that the words ask for, its folder, and the cells to run now."""
-    study, root = study_of(word)
+    """The study of a command line, its folder, and the cells to run.
+
+    Args:
+        name: A built-in study, a TOML file, or the folder of a study.
+        changes: Config values for all runs, by dotted key.
+        only: `AXIS=CHOICE[,CHOICE]`: run only these cells.
+        seeds: Number of seeds of every cell; None keeps those of the study.
+        out: The study's folder; None for the default.
+
+    Raises:
+        UserError: There is no such study, axis, choice or config key.
+    """
+    study, root = study_of(name)
     study = with_changes(study, dict(changes))
     study = with_seeds(study, seeds) if seeds else study
     return study, out or root, cells(study, _only(only))
 
 
 def show_list(study: Study, root: Path, chosen: Sequence[Cell]) -> None:
-    """Print every run and how far it is."""
+    """Print the selected runs and their progress."""
     states = [state_of(StudyFolder(root), cell) for cell in chosen]
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(f"{study.name}: {study.about}" if study.about else study.name, markup=False, highlight=False)
@@ -35,31 +46,31 @@ def show_list(study: Study, root: Path, chosen: Sequence[Cell]) -> None:
 
 
 def run(study: Study, root: Path, chosen: Sequence[Cell], *, jobs: int, draw: Callable[[Path], Path]) -> None:
-    """Run the cells with a board to watch, say what came of it, and `draw` the report.
+    """Run the cells and show their progress, print the answers, and `draw` the report.
 
-    Raises: RunError: a run failed; the others were run nevertheless.
+    Raises: RunError: a run has failed; the others were run nevertheless.
     """
-    with board.showing(f"study {study.name}, {root}") as shown:
-        states = run_study(study, root, cells=chosen, jobs=jobs, board=shown, finished=lambda: _sum_up(root))
-    for question, told in groupby(write_summary(root)["answers"], lambda answer: answer["question"]):
-        print(question, *(f"  {answer['text']}" for answer in told), sep="\n")
+    with board.showing(f"study {study.name}, {root}") as display:
+        states = run_study(study, root, cells=chosen, jobs=jobs, board=display, on_finished=lambda: _update(root))
+    for question, answers in groupby(write_summary(root)["answers"], lambda answer: answer["question"]):
+        print(question, *(f"  {answer['text']}" for answer in answers), sep="\n")
     print(f"report: {draw(root)}")
     if failed := [state for state in states if state.state == "failed"]:
         for state in failed:
             print(f"{state.cell.name} failed: {state.failure}", file=sys.stderr)
-        raise RunError(f"{len(failed)} of {len(states)} runs failed; treehead study {root} tries them again")
+        raise RunError(f"{len(failed)} of {len(states)} runs failed; run them again with: treehead study {root}")
 
 
-def _sum_up(root: Path) -> None:
+def _update(root: Path) -> None:
     write_summary(root)
 
 
-def _only(words: Sequence[str]) -> dict[str, list[str]]:
+def _only(arguments: Sequence[str]) -> dict[str, list[str]]:
     """`--only optimizer=adam,sgd` -> {"optimizer": ["adam", "sgd"]}."""
-    chosen: dict[str, list[str]] = {}
-    for word in words:
-        axis, equals, choices = word.partition("=")
-        if not equals or not choices:
-            raise UserError(f"--only {word!r} is no AXIS=CHOICE; write for example --only optimizer=adam")
-        chosen[axis] = choices.split(",")
-    return chosen
+    selected: dict[str, list[str]] = {}
+    for argument in arguments:
+        axis, _, choices = argument.partition("=")
+        if not choices:
+            raise UserError(f"--only {argument!r} is not AXIS=CHOICE; an example: --only optimizer=adam")
+        selected[axis] = choices.split(",")
+    return selected

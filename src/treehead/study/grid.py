@@ -1,31 +1,9 @@
-"""A study as data: a base config, the axes it is varied along, what is compared, and the runs that follow from it.
+"""A study as data: a base config, the axes it varies, the comparisons, and the runs that follow from them.
 
-In TOML:
-
-    name = "depth"
-    about = "Does a deeper trunk pay for itself?"
-    recipe = "shapes"                               # or nothing: the defaults
-    compare = [["optimizer", "adam", "sgd"]]        # or nothing: the first choice of each axis with each other one
-
-    [config]                                        # what all runs change of the recipe
-    train.epochs = 10
-
-    [axes]                                          # any config key with its values
-    data.split = ["80:20", "90:10"]
-    seed = [0, 1, 2]
-
-    [choices.optimizer]                             # an axis whose choices have names and change several keys
-    adam = {optimizer.kind = "adam", optimizer.learning_rate = 0.004}
-    sgd = {optimizer.kind = "sgd", optimizer.learning_rate = 0.2}
-
-    [extra.no-norm]                                 # further runs: every cell like `of`, changed once more
-    of = {optimizer = "adam"}
-    change = {network.norm = "none"}
+`config/study.py` shows the TOML form.
 """
 
-import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -34,18 +12,20 @@ from typing import Any, TypeAlias
 import tomli_w
 
 from treehead.config import RunConfig, changed
+from treehead.config.study import StudyFile, read_study_file, suggestion
 from treehead.recipes import recipe
 from treehead.types import UserError
 
 Changes: TypeAlias = dict[str, object]
-KEYS = ("name", "about", "recipe", "compare", "config", "axes", "choices", "extra")
-EXTRA, PLAIN = "extra", "none"
+Comparison: TypeAlias = tuple[str, str, str]
+"""Axis, first choice, second choice."""
+EXTRA, NO_EXTRA = "extra", "none"
 """`--only extra=none` leaves out the extra cells, `--only extra=NAME` everything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One thing that is varied: the name of every choice, and the config keys that it changes."""
+    """What is varied: the name of every choice, and the config keys that the choice changes."""
 
     name: str
     choices: dict[str, Changes]
@@ -53,7 +33,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Every cell whose choices are those of `of`, changed once more: an ablation."""
+    """An ablation: every cell with the choices `of`, changed once more."""
 
     name: str
     of: dict[str, str]
@@ -62,86 +42,86 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """`compare` lists (axis, first choice, second choice): the questions that the summary answers."""
+    """A grid of configs. `compare`: the comparisons that the summary answers."""
 
     name: str
     about: str
     base: RunConfig
     axes: tuple[Axis, ...]
-    compare: tuple[tuple[str, str, str], ...]
+    compare: tuple[Comparison, ...]
     extras: tuple[Extra, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One run of a study: its choice along every axis, the extra it is, if one, and its complete config."""
+    """One run of a study: its choice on every axis, its extra (None for a cell of the grid), its complete config."""
 
     name: str
-    at: dict[str, str]
+    choices: dict[str, str]
     extra: str | None
     config: RunConfig
 
 
 def axis(key: str, values: Sequence[object]) -> Axis:
-    """An axis along one config key. Raises: UserError: no value, or one twice."""
+    """An axis along one config key. Raises: UserError: there is no value, or one occurs twice."""
     named = {str(value): {key: value} for value in values}
     if not values or len(named) < len(values):
-        raise UserError(f"the axis {key} needs values, each once; it has {list(values)}")
+        raise UserError(f"the axis {key} needs at least one value, and each value once, not {list(values)}")
     return Axis(key, named)
 
 
 def cells(study: Study, only: Mapping[str, Sequence[str]] | None = None) -> list[Cell]:
-    """Every combination of the axes' choices, then the extras; with `only`, those whose choices it names.
+    """Every combination of the axes' choices, then the extras; `only` restricts axes to the choices it lists.
 
-    Raises: UserError: `only` names an axis or a choice that is not there; a config that does not hold together.
+    Raises: UserError: `only` names an unknown axis or choice, or leaves no run; a config is not valid.
     """
     only = only or {}
-    _check_only(study, only)
-    found = []
+    _check_choices(study, only)
+    selected = []
     for extra in (None, *study.extras):
         for names in product(*(axis.choices for axis in study.axes)):
-            at = dict(zip((axis.name for axis in study.axes), names, strict=True))
-            if extra and any(at[key] != choice for key, choice in extra.of.items()):
+            choices = dict(zip((axis.name for axis in study.axes), names, strict=True))
+            if extra and any(choices[key] != choice for key, choice in extra.of.items()):
                 continue
-            if any((at | {EXTRA: extra.name if extra else PLAIN})[key] not in chosen for key, chosen in only.items()):
-                continue
-            found.append(_cell(study, at, extra))
-    if not found:
-        raise UserError(f"no run of the study {study.name} is left after --only; see `treehead study ... --list`")
-    return found
+            place = choices | {EXTRA: extra.name if extra else NO_EXTRA}
+            if all(place[key] in allowed for key, allowed in only.items()):
+                selected.append(_cell(study, choices, extra))
+    if not selected:
+        raise UserError(f"--only leaves no run of the study {study.name}; `treehead study ... --list` shows all runs")
+    return selected
 
 
-def _cell(study: Study, at: dict[str, str], extra: Extra | None) -> Cell:
+def _cell(study: Study, choices: dict[str, str], extra: Extra | None) -> Cell:
     changes: Changes = {}
     for axis in study.axes:
-        changes |= axis.choices[at[axis.name]]
-    words = [choice if choice[0].isalpha() else f"{key.split('.')[-1]}{choice}" for key, choice in at.items()]
-    name = re.sub(r"[^\w.]+", "-", "-".join([*words, *([extra.name] if extra else [])])).strip("-") or study.name
+        changes |= axis.choices[choices[axis.name]]
+    parts = [choice if choice[:1].isalpha() else f"{key.split('.')[-1]}{choice}" for key, choice in choices.items()]
+    name = re.sub(r"[^\w.]+", "-", "-".join([*parts, *([extra.name] if extra else [])])).strip("-") or study.name
     config = changed(study.base, changes | (extra.change if extra else {}) | {"name": name})
-    return Cell(name, at, extra.name if extra else None, config)
+    return Cell(name, choices, extra.name if extra else None, config)
 
 
-def _check_only(study: Study, only: Mapping[str, Sequence[str]]) -> None:
-    known = {axis.name: list(axis.choices) for axis in study.axes} | {EXTRA: [PLAIN, *(e.name for e in study.extras)]}
-    for key, chosen in only.items():
+def _check_choices(study: Study, chosen: Mapping[str, Sequence[str]]) -> None:
+    """Raises: UserError: an axis or one of the choices does not exist."""
+    known = {axis.name: list(axis.choices) for axis in study.axes}
+    known[EXTRA] = [NO_EXTRA, *(extra.name for extra in study.extras)]
+    for key, choices in chosen.items():
         if key not in known:
-            raise UserError(f"the study {study.name} has no axis {key!r}; {_nearest(key, known)}")
-        for choice in chosen:
-            if choice not in known[key]:
-                raise UserError(f"the axis {key} has no choice {choice!r}; {_nearest(choice, known[key])}")
+            raise UserError(f"the study {study.name} has no axis {key!r}; {suggestion(key, known)}")
+        if unknown := [choice for choice in choices if choice not in known[key]]:
+            raise UserError(f"the axis {key} has no choice {unknown[0]!r}; {suggestion(unknown[0], known[key])}")
 
 
 def with_changes(study: Study, changes: Changes) -> Study:
-    """The study with another base. Raises: UserError: a key that the study itself varies."""
-    for word in changes:
-        for axis in study.axes:
-            varied = {key for choice in axis.choices.values() for key in choice}
-            sections = {key.removesuffix("kind") for key in varied if key.endswith(".kind")}
-            if word in varied or any(word.startswith(section) for section in sections):
-                raise UserError(
-                    f"{word} is what the study {study.name} varies along its axis {axis.name}; narrow it with "
-                    f"--only {axis.name}={next(iter(axis.choices))}, or write a study of your own"
-                )
+    """The study with another base config. Raises: UserError: a key that the study itself varies."""
+    for axis in study.axes:
+        varied = {key for choice in axis.choices.values() for key in choice}
+        sections = tuple(key.removesuffix("kind") for key in varied if key.endswith(".kind"))
+        if fixed := [key for key in changes if key in varied or key.startswith(sections)]:
+            raise UserError(
+                f"{fixed[0]} cannot be changed: the study {study.name} varies it along its axis {axis.name}; select "
+                f"with --only {axis.name}={next(iter(axis.choices))}, or write a study file"
+            )
     return replace(study, base=changed(study.base, changes))
 
 
@@ -151,8 +131,8 @@ def with_seeds(study: Study, number: int) -> Study:
     return replace(study, axes=(*others, axis("seed", range(number))))
 
 
-def default_compare(axes: Iterable[Axis]) -> tuple[tuple[str, str, str], ...]:
-    """The first choice of every axis with each of its others; seeds are repeats, not a question."""
+def default_compare(axes: Iterable[Axis]) -> tuple[Comparison, ...]:
+    """The first choice of every axis with each of its others; seeds are repetitions and are not compared."""
     return tuple(
         (axis.name, next(iter(axis.choices)), other)
         for axis in axes
@@ -162,81 +142,47 @@ def default_compare(axes: Iterable[Axis]) -> tuple[tuple[str, str, str], ...]:
 
 
 def read_study(text: str, where: str) -> Study:
-    """A study from TOML; its form stands at the head of this module.
+    """A study from TOML; `where` names the file in errors.
 
-    Raises: UserError: no TOML, an unknown key, a choice that is not there; `where` is named.
+    Raises: UserError: the text is not a valid study.
     """
+    file = read_study_file(text, where)
     try:
-        told: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{where} is no TOML: {error}") from None
-    for key in told:
-        if key not in KEYS:
-            raise UserError(f"{where}: a study has no key {key!r}; {_nearest(key, KEYS)}")
-    try:
-        base = changed(recipe(told["recipe"]) if "recipe" in told else RunConfig(), _flat(told.get("config", {})))
-        named = [Axis(name, {k: _flat(v) for k, v in table.items()}) for name, table in _table(told, "choices").items()]
-        axes = (*named, *(axis(key, list(values)) for key, values in _flat(_table(told, "axes")).items()))  # pyright: ignore
-        extras = tuple(
-            Extra(name, {k: str(v) for k, v in _flat(table.get("of", {})).items()}, _flat(table["change"]))
-            for name, table in _table(told, "extra").items()
-        )
-        compare = (
-            tuple((a, str(b), str(c)) for a, b, c in told["compare"]) if "compare" in told else default_compare(axes)
-        )
-        study = Study(str(told["name"]), str(told.get("about", "")), base, axes, compare, extras)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
-        missing = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise UserError(f"{where} is no study: {missing}; `treehead study --help` shows the form") from None
-    return _checked(study, where)
+        return _checked(_study(file))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
-def _checked(study: Study, where: str) -> Study:
-    """Raises: UserError: a comparison or an extra names what is not there, or two cells would be one folder."""
-    if not re.fullmatch(r"[\w.-]+", study.name):
-        raise UserError(f"{where}: the name {study.name!r} is no folder's name; use letters, digits, - and _")
+def _study(file: StudyFile) -> Study:
+    base = changed(recipe(file.recipe) if file.recipe else RunConfig(), file.config)
+    named = (Axis(name, dict(choices)) for name, choices in file.choices.items())
+    axes = (*named, *(axis(key, values) for key, values in file.axes.items()))
+    compare = default_compare(axes) if file.compare is None else tuple(file.compare)
+    extras = tuple(Extra(name, table.of, table.change) for name, table in file.extra.items())
+    return Study(file.name, file.about, base, axes, compare, extras)
+
+
+def _checked(study: Study) -> Study:
+    """Raises: UserError: a comparison or an extra names an unknown choice, a config is not valid, or two cells share
+    a folder."""
     for name, first, second in study.compare:
-        _check_only(study, {name: [first, second]})
+        _check_choices(study, {name: [first, second]})
     for extra in study.extras:
-        _check_only(study, {key: [choice] for key, choice in extra.of.items()})
+        _check_choices(study, {key: [choice] for key, choice in extra.of.items()})
     names = [cell.name for cell in cells(study)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{where}: two runs would be called {twice[0]}; name the choices apart")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"two runs would have the same name, {repeated[0]}; rename one of their choices")
     return study
 
 
 def write_study(study: Study) -> str:
-    """The study as TOML, its base config complete."""
-    config = study.base.model_dump(mode="json", exclude_none=True)
+    """The study as TOML, with every key of its base config."""
     value: dict[str, Any] = {
         "name": study.name,
         "about": study.about,
-        "compare": [list(pair) for pair in study.compare],
-        "config": config,
+        "compare": [list(comparison) for comparison in study.compare],
+        "config": study.base.model_dump(mode="json", exclude_none=True),
         "choices": {axis.name: axis.choices for axis in study.axes},
         "extra": {extra.name: {"of": extra.of, "change": extra.change} for extra in study.extras},
     }
     return tomli_w.dumps(value)
-
-
-def _table(told: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = told.get(key, {})
-    if not isinstance(value, dict):
-        raise TypeError(f"{key} is no table")
-    return value
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Changes:
-    """Nested tables as dotted keys, as TOML's own dotted keys are read: {"train": {"epochs": 5}}."""
-    flat: Changes = {}
-    for key, value in table.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"

@@ -1,13 +1,13 @@
 """A study's summary as Markdown: its tables, and its answers as a list."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from treehead.records.study import Answer, CellFigures, CellRow, StudySummary
 from treehead.study.cell_row import MARKS
 
 
-def as_markdown(summary: Mapping[str, Any]) -> str:
-    """The tables and the answers, for a page."""
+def as_markdown(summary: StudySummary) -> str:
+    """The table of runs, the answers and the table of mistakes."""
     mistakes = summary["mistakes_table"]
     parts = (
         runs_markdown(summary),
@@ -17,32 +17,39 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
     return "\n".join(line for part in parts if part for line in [*part, ""])
 
 
-def answers_markdown(answers: Sequence[Mapping[str, str]]) -> list[str]:
+def answers_markdown(answers: Sequence[Answer]) -> list[str]:
     return [f"- {answer['text']}" for answer in answers]
 
 
-def runs_markdown(summary: Mapping[str, Any]) -> list[str]:
-    """A line per cell."""
-    levels, axes = summary["levels"], list(summary["axes"])
-    heads = [*axes, "extra", *(f"{level}, test" for level in levels), "training loss", "validation loss"]
-    heads += [*(f"epochs to {mark} %" for mark in MARKS), "minutes"]
-    lines = []
-    for row in summary["cells"]:
-        cells = [*(row["at"][axis] for axis in axes), row["extra"] or ""]
-        figures = row["figures"]
-        if figures:
-            cells += [f"{100 * figures['accuracy'][level]:.2f} %" for level in levels]
-            cells += [f"{figures['train_loss']:.3f}", f"{figures['validation_loss']:.3f}"]
-            cells += [str(figures["epochs_to"][str(mark)] or "never") for mark in MARKS]
-            cells.append(f"{figures['minutes']:.1f}")
-        else:
-            cells += [row["failure"] or row["state"], *[""] * (len(heads) - len(cells) - 1)]
-        lines.append(cells)
-    return markdown_table(heads, lines)
+def runs_markdown(summary: StudySummary) -> list[str]:
+    """The table of runs, a row per cell."""
+    levels = summary["levels"]
+    heads = [*summary["axes"], "extra"]
+    figures = [*(f"{level}, test" for level in levels), "training loss", "validation loss"]
+    figures += [*(f"epochs to {mark} %" for mark in MARKS), "minutes"]
+    return markdown_table([*heads, *figures], (_line(summary, row, len(figures)) for row in summary["cells"]))
+
+
+def _line(summary: StudySummary, row: CellRow, num_figures: int) -> list[str]:
+    """A row of the table of runs: its figures, or its state if it has none yet."""
+    choices = [*(row["at"][axis] for axis in summary["axes"]), row["extra"] or ""]
+    if row["figures"]:
+        return [*choices, *_figures(row["figures"], summary["levels"])]
+    return [*choices, row["failure"] or row["state"], *[""] * (num_figures - 1)]
+
+
+def _figures(figures: CellFigures, levels: Sequence[str]) -> list[str]:
+    return [
+        *(f"{100 * figures['accuracy'][level]:.2f} %" for level in levels),
+        f"{figures['train_loss']:.3f}",
+        f"{figures['validation_loss']:.3f}",
+        *(str(figures["epochs_to"][str(mark)] or "never") for mark in MARKS),
+        f"{figures['minutes']:.1f}",
+    ]
 
 
 def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """Its lines; none without heads."""
+    """The table's lines; none without heads."""
     if not heads:
         return []
     rule = f"|{' --- |' * len(heads)}"

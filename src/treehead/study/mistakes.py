@@ -1,85 +1,97 @@
-"""How severe a study's mistakes are: a row per choice and decoder, over its seeds, beside the study's first choice.
+"""How severe a study's mistakes are: a row per choice and decoder, averaged over its seeds.
 
-The first choice of every axis, each head answering for itself, is what all others are held against. Differences are
-paired by seed, for two runs of one seed start from the same weights and see the same batches.
+All rows are compared with the first one: the first choice on every axis, with the decoder `independent`. Differences
+are paired by seed, because two runs of one seed start from the same weights and see the same batches.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from typing import TypeAlias
 
 from treehead.decode import DECODERS
 from treehead.metrics.intervals import t_interval
+from treehead.records.run import Metrics
+from treehead.records.study import IntervalRecord, MistakeRow, TextTable
 from treehead.study.grid import Cell
 
-Metrics = Mapping[str, Any]
-Place = tuple[tuple[str, str], ...]
-"""A cell's choices, its seed left out, and the extra it is."""
-PLAIN = "independent"
+Place: TypeAlias = tuple[tuple[tuple[str, str], ...], str]
+"""A cell's choices without its seed, and its extra."""
+FIRST_DECODER = "independent"
 
 
-def mistake_rows(runs: Sequence[tuple[Cell, Metrics]]) -> list[dict[str, Any]]:
+def mistake_rows(runs: Sequence[tuple[Cell, Metrics]]) -> list[MistakeRow]:
     """A row per place in the grid and decoder, in the order of the cells.
 
-        choice              which one, in words
-        at, extra, decode   the same by axis, and under which decoder
-        runs                how many seeds
-        figures             by measure: mean, low, high, n; the interval is Student's over the seeds
-        against             the same of the differences to the first row, paired by seed; None for itself
-
     Shapes: runs: the finished cells, each with its metrics.json.
-    Conventions: none if the runs' trees differ, for severities of two trees do not compare, nor if one was measured
-        before there was a table of decoders.
+    Conventions: empty if the runs' trees differ, because severities of different trees are not comparable, or if a
+        run was measured by a version without the table of decoders.
     """
     trees = {(metrics["tree"], *metrics["levels"]) for _, metrics in runs}
     if len(trees) != 1 or not all("decoders" in metrics for _, metrics in runs):
         return []
     places: dict[Place, dict[str, Metrics]] = {}
     for cell, metrics in runs:
-        places.setdefault(_place(cell), {})[cell.at.get("seed", "")] = metrics
-    first = {seed: measures(metrics, PLAIN) for seed, metrics in next(iter(places.values())).items()}
-    rows = []
+        place = tuple(item for item in cell.choices.items() if item[0] != "seed"), cell.extra or ""
+        places.setdefault(place, {})[cell.choices.get("seed", "")] = metrics
+    baseline = {seed: figures_of(metrics, FIRST_DECODER) for seed, metrics in next(iter(places.values())).items()}
+    rows: list[MistakeRow] = []
     for place, by_seed in places.items():
-        for kind in DECODERS:
-            told = {seed: measures(metrics, kind) for seed, metrics in by_seed.items()}
-            shared = [seed for seed in told if seed in first]
-            differences = [{key: told[seed][key] - first[seed][key] for key in first[seed]} for seed in shared]
-            at = dict(place)
-            extra = at.pop("extra")
-            rows.append(
-                {
-                    "choice": ", ".join([*at.values(), *([extra] if extra else [])]) or "the study",
-                    "at": at,
-                    "extra": extra,
-                    "decode": kind,
-                    "runs": len(told),
-                    "figures": _over_seeds(list(told.values())),
-                    "against": _over_seeds(differences) if rows and differences else None,
-                }
-            )
+        for decoder in DECODERS:
+            figures = {seed: figures_of(metrics, decoder) for seed, metrics in by_seed.items()}
+            rows.append(_row(place, decoder, figures, baseline if rows else {}))
     return rows
 
 
-def measures(metrics: Metrics, kind: str) -> dict[str, float]:
-    """One run's figures under one decoder: shares of the images and mean severities (0 without a mistake)."""
-    told, leaf = metrics["decoders"][kind], metrics["levels"][0]
-    counts = told["severity_counts"]
+def _row(
+    place: Place, decoder: str, figures: Mapping[str, dict[str, float]], baseline: Mapping[str, dict[str, float]]
+) -> MistakeRow:
+    """Shapes: figures, baseline: by seed."""
+    choices, extra = place
+    shared = [seed for seed in figures if seed in baseline]
+    differences = [{key: figures[seed][key] - value for key, value in baseline[seed].items()} for seed in shared]
     return {
-        "accuracy": told["accuracy"][leaf],
-        **{f"severity.{height}": count / sum(counts) for height, count in enumerate(counts)},
-        "mistake_severity": told["mistake_severity"] or 0.0,
-        **{f"hd.{k}": value for k, value in told["hd"].items()},
-        "full_path_accuracy": told["full_path_accuracy"],
-        "tree_inconsistency": told["tree_inconsistency"],
-        "calibration_error": metrics["calibration"]["before"]["calibration_error"][leaf],
-        "calibrated_error": metrics["calibration"]["after"]["calibration_error"][leaf],
-        **({"haf5.mistake_severity": told["haf5"]["mistake_severity"] or 0.0} if "haf5" in told else {}),
+        "choice": ", ".join([*(choice for _, choice in choices), *([extra] if extra else [])]) or "the study",
+        "at": dict(choices),
+        "extra": extra,
+        "decode": decoder,
+        "runs": len(figures),
+        "figures": _over_seeds(list(figures.values())),
+        "against": _over_seeds(differences) if differences else None,
     }
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The rows as text, `heads` and `lines`: means, with half the width of the interval over the seeds where there is
-    one; severities as images of 10,000."""
+def figures_of(metrics: Metrics, decoder: str) -> dict[str, float]:
+    """One run's figures under one decoder.
+
+    Conventions: `severity.N`, accuracies, inconsistency and calibration errors are fractions of the images in [0, 1];
+        mistake severities are means over the mistakes, 0 without a mistake; `hd.K` is the mean severity of the K most
+        probable answers.
+    """
+    decoded, leaf = metrics["decoders"][decoder], metrics["levels"][0]
+    counts = decoded["severity_counts"]
+    return {
+        "accuracy": decoded["accuracy"][leaf],
+        **{f"severity.{height}": count / sum(counts) for height, count in enumerate(counts)},
+        "mistake_severity": decoded["mistake_severity"] or 0.0,
+        **{f"hd.{k}": value for k, value in decoded["hd"].items()},
+        "full_path_accuracy": decoded["full_path_accuracy"],
+        "tree_inconsistency": decoded["tree_inconsistency"],
+        "calibration_error": metrics["calibration"]["before"]["calibration_error"][leaf],
+        "calibrated_error": metrics["calibration"]["after"]["calibration_error"][leaf],
+        **({"haf5.mistake_severity": decoded["haf5"]["mistake_severity"] or 0.0} if "haf5" in decoded else {}),
+    }
+
+
+PERCENT = {
+    "full_path_accuracy": "FPA, %",
+    "tree_inconsistency": "TICE, %",
+    "calibration_error": "calibration error, %",
+    "calibrated_error": "after temperature, %",
+}
+
+
+def mistakes_table(rows: Sequence[MistakeRow]) -> TextTable:
+    """The rows as text: means, with half the width of the interval over the seeds if there are several; severities as
+    numbers of images in 10,000."""
     if not rows:
         return {"heads": [], "lines": []}
     heights = sum(key.startswith("severity.") for key in rows[0]["figures"])
@@ -99,31 +111,25 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {"heads": heads, "lines": lines}
 
 
-PERCENT = {
-    "full_path_accuracy": "FPA, %",
-    "tree_inconsistency": "TICE, %",
-    "calibration_error": "calibration error, %",
-    "calibrated_error": "after temperature, %",
-}
+def _over_seeds(figures: Sequence[Mapping[str, float]]) -> dict[str, IntervalRecord]:
+    return {key: _interval([one[key] for one in figures]) for key in figures[0]}
 
 
-def _place(cell: Cell) -> Place:
-    choices = ((axis, choice) for axis, choice in cell.at.items() if axis != "seed")
-    return (*choices, ("extra", cell.extra or ""))
+def _interval(values: Sequence[float]) -> IntervalRecord:
+    interval = t_interval(values)
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high, "n": interval.n}
 
 
-def _over_seeds(told: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
-    return {key: asdict(t_interval([one[key] for one in told])) for key in told[0]}
-
-
-def _spread(interval: Mapping[str, Any], *, scale: float = 1, digits: int) -> str:
+def _spread(interval: IntervalRecord, *, scale: float = 1, digits: int) -> str:
     mean = f"{scale * interval['mean']:,.{digits}f}"
-    return mean if interval["low"] is None else f"{mean} ± {scale * (interval['high'] - interval['mean']):,.{digits}f}"
+    if interval["high"] is None:
+        return mean
+    return f"{mean} ± {scale * (interval['high'] - interval['mean']):,.{digits}f}"
 
 
-def _change(row: Mapping[str, Any], measure: str) -> str:
-    """By how many percent the row has more or fewer of them than the first row, mean against mean."""
+def _change(row: MistakeRow, figure: str) -> str:
+    """The relative difference to the first row, mean against mean, in percent."""
     if row["against"] is None:
         return ""
-    change = row["against"][measure]["mean"]
-    return f"{100 * change / (row['figures'][measure]['mean'] - change):+.1f} %"
+    change = row["against"][figure]["mean"]
+    return f"{100 * change / (row['figures'][figure]['mean'] - change):+.1f} %"

@@ -1,47 +1,57 @@
-"""Running a study: every cell a process of its own, every state read from files, so any of them may stop at any moment.
+"""Running a study: every cell in its own process, every state read from files, so that a run may stop at any moment.
 
-A cell's run is the same `treehead train` or `treehead resume` that a person would type; its folder says how far it is.
+A cell is run by the same `treehead train` or `treehead resume` that a person would type; its folder has its progress.
 """
 
-import fcntl
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from treehead.config import RunConfig, read_config, write_config
 from treehead.data.load import image_shape
+from treehead.records.run import EpochRecord, Metrics
 from treehead.runfiles import RunFolder, StudyFolder, make_folder, write_json, write_text
 from treehead.study.grid import Cell, Study, write_study
+from treehead.system import (
+    exclusive,
+    interrupt_signal,
+    is_locked,
+    own_process_group,
+    share_of_cores,
+    termination_as_interrupt,
+)
 from treehead.train.schedule import epoch_costs, radii
 from treehead.types import Array, UserError
 
 State = Literal["finished", "running", "stopped", "failed", "waiting"]
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 60
-"""How long an interrupted run may take to end before it is killed; its last checkpoint stays either way."""
+"""Seconds that an interrupted run may take to end before it is killed; its last checkpoint is kept in both cases."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellState:
-    """How far one cell is. history: a record per epoch; failure: why it failed; machine: where it was begun."""
+    """The progress of one cell.
+
+    history: a record per epoch; failure: why it failed; machine: what it was begun on; parameters: of its network.
+    """
 
     cell: Cell
     state: State
-    history: list[dict[str, Any]]
-    metrics: dict[str, Any] | None
+    history: list[EpochRecord]
+    metrics: Metrics | None
     failure: str | None
     machine: str | None = None
+    parameters: int | None = None
 
     @property
-    def record(self) -> dict[str, Any] | None:
-        """The last epoch's."""
+    def record(self) -> EpochRecord | None:
+        """The record of the last epoch."""
         return self.history[-1] if self.history else None
 
     @property
@@ -54,13 +64,13 @@ class CellState:
 
 
 class Board(Protocol):
-    """Whoever wants to see how a study goes."""
+    """A display of a study's progress."""
 
     def show(self, states: Sequence[CellState], seconds_left: float | None) -> None: ...
 
 
 class Process(Protocol):
-    """A run under way: what `subprocess.Popen` offers and we need."""
+    """A running process: the methods of `subprocess.Popen` that are used."""
 
     def poll(self) -> int | None: ...
     def send_signal(self, sig: int, /) -> None: ...
@@ -69,7 +79,7 @@ class Process(Protocol):
 
 
 Launch = Callable[[list[str], Path, int], Process]
-"""(words after `treehead`, log file, which of the jobs' places) -> the process."""
+"""(arguments of `treehead`, log file, place among the jobs, from 0) -> the process."""
 
 
 def run_study(
@@ -79,61 +89,93 @@ def run_study(
     cells: Sequence[Cell],
     jobs: int,
     board: Board,
-    finished: Callable[[], None] = lambda: None,
+    on_finished: Callable[[], None] = lambda: None,
     launch: Launch | None = None,
     poll_seconds: float = POLL_SECONDS,
 ) -> list[CellState]:
-    """Run those `cells` of `study` that are not finished, `jobs` at a time; gives the state of each afterwards.
+    """Run those `cells` of `study` that are not finished, `jobs` at a time, and return the state of each afterwards.
 
-    Conventions: a stopped run is resumed, a failed one tried again, once; `finished` is called after every run.
-    Raises: UserError: a cell was begun with another config, or another process is at work in the folder.
+    Conventions: a stopped run is resumed, a failed one tried again once; `on_finished` is called after every run.
+    Raises: UserError: a cell was begun with another config, or another process is running the study.
     """
     folder = StudyFolder(root)
     _refuse_other_configs(folder, cells)
-    with _alone(folder) as lock:
+    with _alone(folder, cells):
         write_text(folder.study, write_study(study))
-        launch = launch or _launcher(jobs, lock)
-        todo = [cell for cell in cells if not folder.run(cell.name).metrics.exists()]
-        _forget_failures(folder, todo)
-        at_work: dict[int, tuple[Cell, Process]] = {}
+        waiting = [cell for cell in cells if not folder.run(cell.name).metrics.exists()]
+        _forget_failures(folder, waiting)
+        queue = _Queue(folder, waiting, jobs, launch or _launcher(jobs))
         states: list[CellState] = []
         try:
-            with _stoppable():
-                while todo or at_work:
-                    for place in range(jobs):
-                        if todo and place not in at_work:
-                            cell = todo.pop(0)
-                            at_work[place] = cell, _start(folder, cell, place, launch)
-                    running = {cell.name for cell, _ in at_work.values()}
+            with termination_as_interrupt():
+                while queue.start():
                     done = {state.cell.name: state for state in states if state.state == "finished"}
-                    states = [done.get(cell.name) or state_of(folder, cell, running) for cell in cells]
+                    states = [done.get(cell.name) or state_of(folder, cell, queue.running) for cell in cells]
                     board.show(states, seconds_left(states, jobs))
                     time.sleep(poll_seconds)
-                    for place, (cell, process) in list(at_work.items()):
-                        if (code := process.poll()) is not None:
-                            del at_work[place]
-                            _note_end(folder, cell, code)
-                            finished()
+                    for cell, code in queue.ended():
+                        _note_end(folder, cell, code)
+                        on_finished()
         finally:
-            _interrupt([process for _, process in at_work.values()])
+            _interrupt(queue.processes)
         states = [state_of(folder, cell) for cell in cells]
         board.show(states, 0.0)
         return states
 
 
-def state_of(folder: StudyFolder, cell: Cell, running: set[str] = frozenset()) -> CellState:  # pyright: ignore
-    """The state of one cell, from its files; only who started them knows which are `running`."""
+class _Queue:
+    """The cells still to run, and the processes of those that are running, each at its place among the jobs."""
+
+    def __init__(self, folder: StudyFolder, waiting: Sequence[Cell], jobs: int, launch: Launch) -> None:
+        self._folder, self._jobs, self._launch = folder, jobs, launch
+        self._waiting = list(waiting)
+        self._running: dict[int, tuple[Cell, Process]] = {}
+
+    @property
+    def running(self) -> set[str]:
+        """Names of the running cells."""
+        return {cell.name for cell, _ in self._running.values()}
+
+    @property
+    def processes(self) -> list[Process]:
+        return [process for _, process in self._running.values()]
+
+    def start(self) -> bool:
+        """Start the next cells at the free places; whether any cell is running."""
+        for place in range(self._jobs):
+            if self._waiting and place not in self._running:
+                cell = self._waiting.pop(0)
+                self._running[place] = cell, _start(self._folder, cell, place, self._launch)
+        return bool(self._running)
+
+    def ended(self) -> Iterator[tuple[Cell, int]]:
+        """Remove the cells whose process has ended; each with its exit code."""
+        for place, (cell, process) in list(self._running.items()):
+            if (code := process.poll()) is not None:
+                del self._running[place]
+                yield cell, code
+
+
+def state_of(folder: StudyFolder, cell: Cell, running: Set[str] = frozenset()) -> CellState:
+    """The state of one cell, from its files; only the process that started them knows which are `running`."""
     run = folder.run(cell.name)
-    history = run.read_history()
+    begun = run.environment.exists()
     metrics = run.read_json(run.metrics) if run.metrics.exists() else None
     failure = _failures(folder).get(cell.name)
-    begun: State = "stopped" if run.environment.exists() else "waiting"
-    state: State = "finished" if metrics else "running" if cell.name in running else "failed" if failure else begun
-    return CellState(cell, state, history, metrics, failure, _machine(run))
+    if metrics:
+        state: State = "finished"
+    elif cell.name in running:
+        state = "running"
+    elif failure:
+        state = "failed"
+    else:
+        state = "stopped" if begun else "waiting"
+    parameters = run.read_json(run.network)["parameters"] if run.network.exists() else None
+    return CellState(cell, state, run.read_history(), metrics, failure, _machine(run), parameters)
 
 
 def _machine(run: RunFolder) -> str | None:
-    """What computes in the machine that a run was begun on; None where none was."""
+    """The accelerator, else the processor, of the machine that a run was begun on; None before it has begun."""
     if not run.environment.exists():
         return None
     machine = run.read_json(run.environment)["machine"]
@@ -141,7 +183,7 @@ def _machine(run: RunFolder) -> str | None:
 
 
 def seconds_left(states: Sequence[CellState], jobs: int) -> float | None:
-    """The best guess for the whole: the work to come at each run's pace, or the others' mean; None before any epoch."""
+    """An estimate for all runs: the remaining work at each run's pace, or at the mean pace; None before any epoch."""
     known = [pace for state in states if (pace := _pace(state))]
     if not known:
         return None
@@ -154,7 +196,7 @@ def seconds_left(states: Sequence[CellState], jobs: int) -> float | None:
 
 
 def _pace(state: CellState) -> float | None:
-    """Seconds a unit of work has taken; None before the first epoch."""
+    """Seconds per unit of work; None before the first epoch."""
     return state.seconds / float(_work(state.cell.config)[: state.epochs_done].sum()) if state.history else None
 
 
@@ -170,83 +212,53 @@ def _refuse_other_configs(folder: StudyFolder, cells: Sequence[Cell]) -> None:
         run = folder.run(cell.name)
         if not run.environment.exists():
             continue
-        there, here = _deciding(read_config(run.read_text(run.config))), _deciding(cell.config)
-        for key in sorted(there.keys() | here.keys()):
-            if there.get(key) != here.get(key):
-                raise UserError(
-                    f"{run.root} was begun with {key} = {there.get(key)}, now it is {here.get(key)}; ask for the same "
-                    f"again, or name another folder with --out"
-                )
+        begun, planned = _deciding(read_config(run.read_text(run.config))), _deciding(cell.config)
+        if different := [key for key in sorted(begun.keys() | planned.keys()) if begun.get(key) != planned.get(key)]:
+            key = different[0]
+            raise UserError(
+                f"{run.root} was begun with {key} = {begun.get(key)}, but the study has {planned.get(key)}; use the "
+                f"same value, or another folder with --out"
+            )
 
 
 def _deciding(config: RunConfig) -> dict[str, object]:
-    """The keys that decide a run's numbers: not the machine, nor what is left behind."""
-    told: dict[str, object] = {}
+    """The config values that determine a run's results, by dotted key; engine, outputs and data folder do not."""
+    values: dict[str, object] = {}
     for section, value in config.model_dump(mode="json", exclude={"engine", "output"}).items():
         if isinstance(value, dict):
-            told |= {f"{section}.{key}": inner for key, inner in value.items()}
+            values |= {f"{section}.{key}": inner for key, inner in value.items()}
         else:
-            told[section] = value
-    return told | {"data.root": None}
+            values[section] = value
+    return values | {"data.root": None}
 
 
 @contextmanager
-def _alone(folder: StudyFolder) -> Iterator[int]:
-    """Hold the folder's lock. The runs inherit it, so it is free only once the last of them has ended."""
+def _alone(folder: StudyFolder, cells: Sequence[Cell]) -> Iterator[None]:
+    """Hold the folder's lock, while no run of a scheduler that was killed is still training.
+
+    Raises: UserError: another process runs the study, or one of its runs.
+    """
     make_folder(folder.runs)
-    with folder.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"a study is at work in {folder.root}; wait for it, or stop it first") from None
-        yield file.fileno()
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """A polite request to end is like Ctrl-C: the runs are stopped too."""
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    kinds = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(kind, stop) for kind in kinds]
-    try:
+    with exclusive(folder.lock, f"another process runs the study in {folder.root}; wait for it, or stop it first"):
+        for cell in cells:
+            if is_locked(folder.run(cell.name).lock):
+                raise UserError(f"another process trains {folder.run(cell.name).root}; wait for it, or stop it first")
         yield
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
 
 
-def _launcher(jobs: int, lock: int) -> Launch:
+def _launcher(jobs: int) -> Launch:
     def launch(words: list[str], log: Path, place: int) -> Process:
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as file, _share_of_cores(place, jobs):
+        with log.open("ab") as file, share_of_cores(place, jobs):
             return subprocess.Popen(
                 [sys.executable, "-m", "treehead", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                process_group=0,  # Ctrl-C reaches us alone, and we pass it on
-                pass_fds=[lock],
+                **own_process_group(),  # Ctrl-C reaches the scheduler alone, which passes it on
             )
 
     return launch
-
-
-@contextmanager
-def _share_of_cores(place: int, jobs: int) -> Iterator[None]:
-    """A process started here may use its share of the cores, so that runs side by side do not crowd each other."""
-    if jobs == 1 or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    every = sorted(os.sched_getaffinity(0))
-    share = every[place::jobs] or every
-    os.sched_setaffinity(0, share)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, every)
 
 
 def _start(folder: StudyFolder, cell: Cell, place: int, launch: Launch) -> Process:
@@ -254,8 +266,8 @@ def _start(folder: StudyFolder, cell: Cell, place: int, launch: Launch) -> Proce
     if run.environment.exists():
         return launch(["resume", str(run.root)], folder.log(cell.name), place)
     write_text(folder.asked(cell.name), write_config(cell.config))
-    words = ["train", str(folder.asked(cell.name)), "--out", str(run.root)]
-    return launch(words, folder.log(cell.name), place)
+    arguments = ["train", str(folder.asked(cell.name)), "--out", str(run.root)]
+    return launch(arguments, folder.log(cell.name), place)
 
 
 def _failures(folder: StudyFolder) -> dict[str, str]:
@@ -263,26 +275,27 @@ def _failures(folder: StudyFolder) -> dict[str, str]:
 
 
 def _forget_failures(folder: StudyFolder, cells: Sequence[Cell]) -> None:
-    again = {cell.name for cell in cells}
-    if kept := _failures(folder):
-        write_json(folder.failures, {name: why for name, why in kept.items() if name not in again})
+    retried = {cell.name for cell in cells}
+    if failures := _failures(folder):
+        write_json(folder.failures, {name: reason for name, reason in failures.items() if name not in retried})
 
 
 def _note_end(folder: StudyFolder, cell: Cell, code: int) -> None:
+    """Keep the reason if the run has failed: its last message, or how its process ended."""
     if folder.run(cell.name).metrics.exists():
         return
-    said = folder.log(cell.name).read_text(errors="replace") if folder.log(cell.name).exists() else ""
-    reasons = [line.removeprefix("treehead: ") for line in said.splitlines() if line.startswith("treehead: ")]
-    ended = f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
-    why = reasons[-1] if reasons and code > 0 else f"{ended}; see {folder.log(cell.name)}"
-    write_json(folder.failures, _failures(folder) | {cell.name: why})
+    log = folder.log(cell.name)
+    output = log.read_text(errors="replace") if log.exists() else ""
+    messages = [line.removeprefix("treehead: ") for line in output.splitlines() if line.startswith("treehead: ")]
+    ended = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+    reason = messages[-1] if messages and code > 0 else f"{ended}; see {log}"
+    write_json(folder.failures, _failures(folder) | {cell.name: reason})
 
 
 def _interrupt(processes: Sequence[Process]) -> None:
-    """Stop them as Ctrl-C does; begun where that is ignored (nohup, a script's background), they are ended instead."""
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    """Stop the runs as Ctrl-C does, and kill those that do not end in time."""
     for process in processes:
-        process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
+        process.send_signal(interrupt_signal())
     deadline = time.monotonic() + PATIENCE_SECONDS
     for process in processes:
         try:

@@ -6,7 +6,7 @@ Axes: S steps, L levels.
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from treehead.data.augment import EpochPlan, draw_epoch_plan
 from treehead.data.dataset import Splits
 from treehead.engines.api import Engine, StepResults
 from treehead.engines.objective import Objective, level_losses
+from treehead.records.run import EpochFigures, EpochRecord
 from treehead.runfiles import RunFolder
 from treehead.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from treehead.train.schedule import epoch_costs
@@ -42,7 +43,7 @@ class Watcher(Protocol):
     """Whoever wants to know how a run goes."""
 
     def progressed(self, progress: Progress) -> None: ...
-    def finished_epoch(self, record: dict[str, Any]) -> None: ...
+    def finished_epoch(self, record: EpochRecord) -> None: ...
 
 
 def fit(
@@ -101,7 +102,7 @@ def fit(
         )
         seconds = time.perf_counter() - started
         checked = _validate(engine, splits, objective)
-        record = {
+        record: EpochRecord = {
             "epoch": epoch,
             "learning_rate": float(epoch_rates[-1]),
             "seconds": round(seconds, 3),
@@ -115,7 +116,7 @@ def fit(
         watcher.finished_epoch(record)
 
 
-def _restore(engine: Engine, folder: RunFolder) -> tuple[int, list[dict[str, Any]]]:
+def _restore(engine: Engine, folder: RunFolder) -> tuple[int, list[EpochRecord]]:
     """Put the engine where the folder's checkpoint left it; gives the epochs done and their history."""
     if not folder.checkpoint.exists():
         return 0, []
@@ -194,7 +195,7 @@ def _validate(engine: Engine, splits: Splits, objective: Objective) -> StepResul
     return StepResults(level_losses(objective, logits, labels)[None], np.array([correct]), known[None])
 
 
-def _record(results: StepResults, levels: tuple[str, ...], level_weights: Array) -> dict[str, Any]:
+def _record(results: StepResults, levels: tuple[str, ...], level_weights: Array) -> EpochFigures:
     losses, accuracy = _means(results)
     total = float(losses @ level_weights)
     assert math.isfinite(total), "a finished epoch has finite losses"

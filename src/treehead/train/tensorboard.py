@@ -2,8 +2,8 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
+from treehead.records.run import EpochRecord
 from treehead.train.loop import Progress, Watcher
 from treehead.types import UserError
 
@@ -25,7 +25,7 @@ class TensorBoardWatcher:
     def progressed(self, progress: Progress) -> None:
         self._inner.progressed(progress)
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def finished_epoch(self, record: EpochRecord) -> None:
         epoch = record["epoch"]
         for part in ("train", "validation"):
             for what in ("losses", "accuracy"):

@@ -11,7 +11,7 @@ from treehead.hierarchy.cifar100 import GROUPINGS, cifar100_tree
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.alarm import alarm, siblings
 from treehead.metrics.flat import confusion_matrix
-from treehead.progress import metric_lines
+from treehead.run.text import metric_lines
 from treehead.runfiles import RunFolder
 from treehead.types import Array
 
@@ -119,5 +119,5 @@ def test_the_command_line_says_it_in_a_line_of_its_own(confusion: Array) -> None
     folder = RunFolder(RESULTS)
     metrics = folder.read_json(folder.metrics)
     said = alarm(regrouped(cifar100_tree(), np.arange(100) // 5), confusion)
-    assert f"ALARM: {said}" in list(metric_lines(metrics | {"alarm": said}))
-    assert not any("ALARM" in line for line in metric_lines(metrics | {"alarm": None}))
+    assert f"WARNING: {said}" in list(metric_lines(metrics | {"alarm": said}))
+    assert not any("WARNING" in line for line in metric_lines(metrics | {"alarm": None}))

@@ -8,8 +8,8 @@ import pytest
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.paired import McNemar, Measure, mcnemar, measures, paired_differences
 from treehead.metrics.summary import summarise
-from treehead.progress import comparison_lines
 from treehead.run.comparison import compare
+from treehead.run.text import comparison_lines
 from treehead.runfiles import RunFolder, write_arrays, write_json, write_text
 from treehead.types import Array, UserError
 
@@ -146,7 +146,7 @@ def test_two_run_folders_are_compared(tmp_path: Path) -> None:
 def test_images_known_part_of_the_way_are_compared_where_they_are_known(tmp_path: Path) -> None:
     found = compare(evaluated(tmp_path / "a", 1, unknown=100), evaluated(tmp_path / "b", 2, unknown=100))
     assert (found.images, found.known) == (300, {"leaf": 200, "kind": 300})
-    assert list(comparison_lines(found, "a", "b"))[1] == "  leaf over the 200 that are known there"
+    assert list(comparison_lines(found, "a", "b"))[1] == "  leaf over 200 labelled images"
     first, second = (predictions(seed, unknown=100) for seed in (1, 2))
     right = [p["answers"][:200, 0] == p["labels"][:200, 0] for p in (first, second)]
     assert found.mcnemar["leaf"] == mcnemar(*right)

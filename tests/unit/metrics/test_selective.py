@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from treehead.metrics.selective import THRESHOLDS, aurc, deepest_confident, risk_coverage, selective_figures
+from treehead.metrics.selective import THRESHOLDS, deepest_confident, risk_coverage, selective_figures
 
 CONFIDENCES = np.array([[0.9, 0.95], [0.6, 0.8], [0.3, 0.4], [0.2, 0.96]])
 LABELS = np.array([[0, 0], [1, 0], [2, 1], [3, 1]])
@@ -24,7 +24,6 @@ def test_a_higher_level_need_not_be_the_surer_one() -> None:
 def test_risk_grows_with_the_doubtful_answers() -> None:
     right = np.array([True, False, True, False])
     np.testing.assert_allclose(risk_coverage(right, CONFIDENCES[:, 0]), [0, 1 / 2, 1 / 3, 1 / 2])
-    assert aurc(right, CONFIDENCES[:, 0]) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
 
 
 def test_equal_confidences_share_their_mistakes() -> None:
@@ -39,6 +38,7 @@ def test_the_figures_of_four_images() -> None:
     assert curve["coverage"][-1] == 1
     assert curve["risk"]["fine"][-1] == 0.5  # the error of the level
     assert curve["risk"]["kind"][-1] == 0.25
+    assert curve["aurc"]["fine"] == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
     assert curve["risk"]["kind"][0] == 1  # the most confident kind, of the last image, is wrong
     at = THRESHOLDS.index(0.8)
     assert (back_off["answered"]["fine"][at], back_off["answered"]["kind"][at]) == (0.25, 0.5)

@@ -1,7 +1,8 @@
 """Figures and tables of the report, on arrays small enough to check by hand."""
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from treehead.hierarchy.tree import LabelTree
+from treehead.records.run import EpochFigures, EpochRecord, Metrics
 from treehead.report import wording
 from treehead.report.palette import SEVERITIES
 from treehead.report.run import figures, interactive, tables
@@ -29,14 +31,23 @@ TREE = LabelTree(
 COUNTS = np.array([[8, 0, 2, 0, 0], [0, 5, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 4, 0], [0, 0, 0, 0, 0]])
 
 
-def history(epochs: int) -> list[dict[str, Any]]:
-    figures = {"losses": {"fine": 2.0, "family": 1.0}, "accuracy": {"fine": 0.4, "family": 0.6}}
-    return [{"epoch": epoch, "train": figures, "validation": figures} for epoch in range(1, epochs + 1)]
+def history(epochs: int) -> list[EpochRecord]:
+    figures: EpochFigures = {
+        "loss": 3.0,
+        "losses": {"fine": 2.0, "family": 1.0},
+        "accuracy": {"fine": 0.4, "family": 0.6},
+    }
+    pace = {"learning_rate": 0.1, "seconds": 1.0, "images_per_second": 100.0, "train": figures, "validation": figures}
+    return [cast("EpochRecord", {"epoch": epoch, **pace}) for epoch in range(1, epochs + 1)]
 
 
 def record(samples: dict[str, Any] | None = None) -> RunRecord:
-    metrics = {"confusion": {"fine": COUNTS.tolist()}, "accuracy": {"fine": 0.75}, "hd": {"1": 0.5}}
-    return RunRecord("toy", "", {}, {}, TREE, {}, [], metrics, samples)
+    """A record with the parts that the tables of mistakes and classes read."""
+    overlap = {"precision": 0.5, "recall": 0.5, "f1": 0.5}
+    figures = {"accuracy": {"fine": 0.75}, "hd": {"1": 0.5}, "mistake_severity": 2.0, "hierarchical": overlap}
+    figures |= {"confusion": {"fine": COUNTS.tolist()}, "full_path_accuracy": 0.5, "tree_inconsistency": 0.25}
+    nothing = cast("Any", {})
+    return RunRecord("toy", "", {}, nothing, TREE, nothing, [], cast("Metrics", figures), samples)
 
 
 def test_level_view_orders_by_tree_and_measures_severity_from_the_leaves() -> None:
@@ -67,7 +78,7 @@ def test_row_shares_leave_a_class_without_images_at_zero() -> None:
 
 def test_matrix_shows_shares_in_tree_order_and_outlines_every_block() -> None:
     view = level_view(TREE, "fine")
-    axes = confusion(COUNTS, view.names, view.order, view.blocks).axes[0]
+    axes = confusion(COUNTS, view).axes[0]
     image = next(child for child in axes.get_children() if isinstance(child, AxesImage))
     shown = np.ma.filled(np.ma.asarray(image.get_array()), 0.0)
     np.testing.assert_allclose(shown, row_shares(COUNTS)[np.ix_(view.order, view.order)])
@@ -78,15 +89,15 @@ def test_matrix_shows_shares_in_tree_order_and_outlines_every_block() -> None:
 
 def test_matrix_of_hostile_names_and_no_images_draws() -> None:
     names = ("$x$", r"\frac{", "a_b", "<b>", "漢字")
-    view = level_view(TREE, "fine")
-    figure = confusion(np.zeros((5, 5), int), names, view.order, view.blocks, title="$ 1")
+    tree = dataclasses.replace(TREE, names=(names, *TREE.names[1:]))
+    figure = confusion(np.zeros((5, 5), int), level_view(tree, "fine"), title="$ 1")
     assert png(figure).startswith(b"\x89PNG")
     assert not any(isinstance(child, QuadMesh) for child in figure.axes[0].get_children())
 
 
 def test_matrix_by_severity_has_a_colour_per_severity_and_is_fuller_where_frequent() -> None:
     view = level_view(TREE, "fine")
-    figure = confusion(COUNTS, view.names, view.order, view.blocks, severity=view.severity)
+    figure = confusion(COUNTS, view, by_severity=True)
     (image,) = (child for child in figure.axes[0].get_children() if isinstance(child, AxesImage))
     cells = np.asarray(image.get_array())
     at = {leaf: place for place, leaf in enumerate(view.order.tolist())}

@@ -1,4 +1,4 @@
-"""Studies as data: cells, narrowing, and what a mistake is told."""
+"""Studies as data: their TOML, their cells, the selection of cells, and error messages."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from treehead.study.builtin import STUDIES, reference, study_of
 from treehead.study.grid import Study, axis, cells, read_study, with_changes, with_seeds, write_study
 from treehead.types import UserError
 
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 TEXT = """
 name = "depth"
 recipe = "shapes"
@@ -28,19 +29,19 @@ change = {network.norm = "none"}
 
 def test_a_study_in_toml_is_its_cells() -> None:
     study = read_study(TEXT, "depth.toml")
-    found = {cell.name: cell for cell in cells(study)}
-    assert list(found) == [
+    by_name = {cell.name: cell for cell in cells(study)}
+    assert list(by_name) == [
         "adam-split80-20",
         "adam-split90-10",
         "sgd-split80-20",
         "sgd-split90-10",
         "adam-split80-20-no-norm",
     ]
-    config = found["sgd-split90-10"].config
+    config = by_name["sgd-split90-10"].config
     assert (config.optimizer.kind, config.optimizer.learning_rate) == ("sgd", 0.2)
     assert (config.data.split, config.train.epochs, config.data.name) == ("90:10", 3, "shapes")
-    assert found["adam-split80-20-no-norm"].config.network.norm == "none"
-    assert found["adam-split80-20-no-norm"].extra == "no-norm"
+    assert by_name["adam-split80-20-no-norm"].config.network.norm == "none"
+    assert by_name["adam-split80-20-no-norm"].extra == "no-norm"
     assert study.compare == (("optimizer", "adam", "sgd"), ("data.split", "80:20", "90:10"))
 
 
@@ -50,7 +51,7 @@ def test_built_in_studies_survive_being_written(name: str) -> None:
     assert read_study(write_study(study), "x") == study
 
 
-def test_the_reference_is_the_grid_it_promises() -> None:
+def test_the_reference_study_has_the_documented_grid() -> None:
     grid = [cell for cell in cells(reference()) if cell.extra is None]
     assert len(grid) == 8
     assert {cell.config.train.epochs for cell in grid} == {50}
@@ -61,7 +62,7 @@ def test_the_reference_is_the_grid_it_promises() -> None:
     assert [(config.network.norm, config.network.dropout) for config in extras] == [("none", 0.0), ("batch", 0.1)]
 
 
-def test_only_narrows_and_seeds_repeat() -> None:
+def test_only_selects_cells_and_seeds_repeat_them() -> None:
     study = reference()
     assert len(cells(study, {"optimizer": ["adam"], "extra": ["none"]})) == 4
     assert [cell.extra for cell in cells(study, {"extra": ["no-norm"]})] == ["no-norm"]
@@ -73,39 +74,59 @@ def test_a_study_without_axes_is_one_run() -> None:
     assert [cell.name for cell in cells(Study("one", "", RunConfig(), (), ()))] == ["one"]
 
 
-def test_changes_reach_every_cell_but_what_is_varied() -> None:
+def test_changes_apply_to_every_cell_but_not_to_varied_keys() -> None:
     study = with_changes(reference(), {"train.epochs": 7})
     assert {cell.config.train.epochs for cell in cells(study)} == {7}
     for key in ("optimizer.kind", "optimizer.weight_decay", "data.split"):
-        with pytest.raises(UserError, match=f"{key} is what the study reference varies"):
+        with pytest.raises(UserError, match=f"{key} cannot be changed: the study reference varies it along its axis"):
             with_changes(study, {key: "x"})
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("name = = 1", "s.toml is no TOML"),
-        ("nane = 'x'", "no key 'nane'; did you mean name?"),
-        ("about = 'x'", "it lacks 'name'"),
-        ("name = 'a/b'", "no folder's name"),
-        ("name = 'x'\n[axes]\ntrain.epoch = [1]", "no config key train.epoch"),
-        ("name = 'x'\n[axes]\nseed = []", "needs values"),
-        ("name = 'x'\n[axes]\nseed = 3", "s.toml is no study"),
-        ("name = 'x'\n[axes]\nseed = [1, 1]", "each once"),
-        ("name = 'x'\ncompare = [['seed', '1', '2']]\n[axes]\nseed = [1]", "no choice '2'"),
-        ("name = 'x'\n[extra.y]\nof = {seed = 1}\nchange = {seed = 2}", "no axis 'seed'"),
-        ("name = 'x'\n[choices.a]\n'x:y' = {seed = 1}\n'x.y' = {seed = 2}\n'x-y' = {seed = 3}", "would be called x-y"),
-        ("name = 'x'\naxes = 3", "axes is no table"),
+        ("name = = 1", "s.toml is not valid TOML"),
+        ("nane = 'x'", "s.toml: unknown key nane; did you mean name?"),
+        ("about = 'x'", "s.toml: the key name is missing"),
+        ("name = 'a/b'", "s.toml: name = 'a/b': this cannot be a folder name"),
+        (
+            "name = 'x'\n[axes]\ntrain.epoch = [1]",
+            "s.toml: there is no config key train.epoch; did you mean train.epochs?",
+        ),
+        ("name = 'x'\n[axes]\nseed = []", "s.toml: the axis seed needs at least one value"),
+        ("name = 'x'\n[axes]\nseed = 3", "s.toml: axes.seed = 3: input should be a valid list"),
+        ("name = 'x'\n[extra.y]\nof = {}", "s.toml: the key extra.y.change is missing"),
+        (
+            "name = 'x'\n[axes]\nseed = [1, 1]",
+            "s.toml: the axis seed needs at least one value, and each value once, not [1, 1]",
+        ),
+        (
+            "name = 'x'\ncompare = [['seed', '1', '2']]\n[axes]\nseed = [1]",
+            "s.toml: the axis seed has no choice '2'; available: 1",
+        ),
+        (
+            "name = 'x'\n[extra.y]\nof = {seed = 1}\nchange = {seed = 2}",
+            "s.toml: the study x has no axis 'seed'; available: extra",
+        ),
+        (
+            "name = 'x'\n[choices.a]\n'x:y' = {seed = 1}\n'x.y' = {seed = 2}\n'x-y' = {seed = 3}",
+            "s.toml: two runs would have the same name, x-y",
+        ),
+        ("name = 'x'\naxes = 3", "s.toml: axes = 3: input should be a valid table"),
+        ("name = 'x'\n[extra.y]\nchnge = {seed = 2}", "s.toml: unknown key extra.y.chnge; did you mean change?"),
+        ("name = 'x'\n[extra.y]\nchange = {}\nfrom = {}", "s.toml: unknown key extra.y.from; available: of, change"),
+        ("name = 'x'\ncompare = [['seed', '1']]", "s.toml: the key compare.0.2 is missing"),
+        ("name = 'x'\nrecipe = 'shape'", "s.toml: there is no recipe 'shape'; did you mean shapes?"),
     ],
 )
-def test_mistakes_are_named(text: str, said: str) -> None:
+def test_errors_name_the_file_and_the_key(text: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         read_study(text, "s.toml")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_an_unknown_study_names_the_near_one() -> None:
-    with pytest.raises(UserError, match=r"no study 'referense'; did you mean reference\?"):
+def test_an_unknown_study_suggests_the_nearest_one() -> None:
+    with pytest.raises(UserError, match=r"no study, study file or study folder 'referense'; did you mean reference\?"):
         study_of("referense")
     with pytest.raises(UserError, match=r"cannot read none\.toml"):
         study_of("none.toml")
@@ -113,12 +134,20 @@ def test_an_unknown_study_names_the_near_one() -> None:
         cells(reference(), {"optimiser": ["adam"]})
 
 
-def test_the_documented_study_is_one() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "studies.md").read_text(encoding="utf-8")
+def test_the_documented_study_can_be_read() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "study.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    study = read_study(text, "docs/studies.md")
+    study = read_study(text, "docs/how-to/study.md")
     assert study.compare == (("network", "narrow", "wide"),)
     assert len(cells(study)) == 2 * 2 * 3 + 3
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*/study.toml")), ids=lambda path: path.parent.name)
+def test_published_studies_can_be_read(path: Path) -> None:
+    study = read_study(path.read_text(encoding="utf-8"), str(path))
+    runs = {run.name for run in (path.parent / "runs").iterdir() if run.is_dir()}
+    assert runs
+    assert runs <= {cell.name for cell in cells(study)}
 
 
 def test_an_axis_along_any_key() -> None:

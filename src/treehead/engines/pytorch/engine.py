@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from treehead.config import EngineConfig, Optimizer
 from treehead.data.augment import EpochPlan, shrinking
 from treehead.engines.api import StepResults
-from treehead.engines.cores import usable_cores
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.inputs import StepInputs, inputs_of_steps
 from treehead.engines.pytorch.loss import HeadLosses, MixedLabels
@@ -24,6 +23,7 @@ from treehead.engines.pytorch.recording import Recorder
 from treehead.engines.pytorch.sharpness import uphill
 from treehead.engines.weights import check_weights
 from treehead.spec import NetSpec
+from treehead.system import usable_cores
 from treehead.types import Array, Weights
 
 PREDICT_BATCH = 500  # images at a time; the result does not depend on it

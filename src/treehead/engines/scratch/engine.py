@@ -10,7 +10,6 @@ import numpy as np
 from treehead.config import EngineConfig, Optimizer
 from treehead.data.augment import EpochPlan, shrinking
 from treehead.engines.api import StepResults
-from treehead.engines.cores import usable_cores
 from treehead.engines.objective import Objective
 from treehead.engines.scratch.layer import Mode
 from treehead.engines.scratch.loss import MixedLabels, head_losses
@@ -21,6 +20,7 @@ from treehead.engines.scratch.twins import compiled_in
 from treehead.engines.scratch.workspace import Workspace
 from treehead.engines.weights import check_weights
 from treehead.spec import NetSpec
+from treehead.system import usable_cores
 from treehead.types import Array, UserError, Weights
 
 PREDICT_BATCH = 250  # images at a time; the result does not depend on it

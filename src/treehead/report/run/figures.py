@@ -1,6 +1,6 @@
 """The report's still figures: from arrays to a matplotlib Figure. No pyplot, no state, no files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from treehead.records.run import EpochRecord, Metrics
 from treehead.report import wording
 from treehead.report.palette import ACCENT, CHANCE, INK, MUTED, RULE, level_colours
 
@@ -36,7 +37,7 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str]) -> Figure:
+def curves(history: Sequence[EpochRecord], levels: Sequence[str]) -> Figure:
     """Loss and accuracy of every head over the epochs; training dashed, validation solid.
 
     Shapes: history: a record per epoch as in `history.jsonl`; loss in nats, accuracy in [0, 1].
@@ -59,9 +60,7 @@ def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str]) -> Figur
     return figure
 
 
-def _curve_panel(
-    axes: Axes, history: Sequence[Mapping[str, Any]], levels: Sequence[str], key: str, scale: float
-) -> None:
+def _curve_panel(axes: Axes, history: Sequence[EpochRecord], levels: Sequence[str], key: str, scale: float) -> None:
     epochs = [record["epoch"] for record in history]
     marker = "o" if len(epochs) == 1 else None
     for level, colour in zip(levels, level_colours(len(levels)), strict=True):
@@ -123,7 +122,7 @@ def severity(
     return figure
 
 
-def risk_coverage(metrics: Mapping[str, Any], levels: Sequence[str]) -> Figure:
+def risk_coverage(metrics: Metrics, levels: Sequence[str]) -> Figure:
     """Left, how often the most confident answers are wrong; right, how deep it answers at each confidence it may ask.
 
     Shapes: metrics: `risk_coverage` and `back_off` as in `metrics.json`; all shares in [0, 1].

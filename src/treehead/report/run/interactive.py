@@ -1,12 +1,13 @@
 """The page's living figures: plotly figures as plain JSON, drawn in the reader's browser and colours."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from treehead.records.run import BackOff, EpochRecord, RiskCoverage
 from treehead.report import wording
 from treehead.report.palette import level_colours
 from treehead.report.run.view import LevelView, boundaries, row_shares
@@ -15,7 +16,7 @@ from treehead.types import Array
 CURVES = {"losses": ("loss, in nats", ".3f"), "accuracy": ("accuracy", ".1%")}
 
 
-def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str], key: str) -> dict[str, Any]:
+def curves(history: Sequence[EpochRecord], levels: Sequence[str], key: str) -> dict[str, Any]:
     """One panel of learning curves, `key` being "losses" or "accuracy": hover reads every head at an epoch.
 
     Shapes: history: a record per epoch as in `history.jsonl`.
@@ -44,7 +45,7 @@ def curves(history: Sequence[Mapping[str, Any]], levels: Sequence[str], key: str
     return figure.to_plotly_json()
 
 
-def risk_coverage(curve: Mapping[str, Any], levels: Sequence[str]) -> dict[str, Any]:
+def risk_coverage(curve: RiskCoverage, levels: Sequence[str]) -> dict[str, Any]:
     """How often the most confident answers are wrong, a line per level.
 
     Shapes: curve: `risk_coverage` as in `metrics.json`. Returns: plotly's JSON, as `curves`.
@@ -69,7 +70,7 @@ def risk_coverage(curve: Mapping[str, Any], levels: Sequence[str]) -> dict[str, 
     return figure.to_plotly_json()
 
 
-def back_off(found: Mapping[str, Any], levels: Sequence[str]) -> dict[str, Any]:
+def back_off(found: BackOff, levels: Sequence[str]) -> dict[str, Any]:
     """How deep it answers at every confidence it may ask for: shares of the images, stacked, and the wrong ones.
 
     Shapes: found: `back_off` as in `metrics.json`. Returns: plotly's JSON; the trace of the wrong ones has no `meta`.

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 from treehead.report import wording
 from treehead.report.palette import DENSITY, INK, MUTED, RULE, SEVERITIES, level_colours
 from treehead.report.run.figures import STYLE, plain
-from treehead.report.run.view import boundaries, row_shares
+from treehead.report.run.view import LevelView, boundaries, row_shares
 from treehead.types import Array
 
 FULL, PALEST = 0.1, 0.3
@@ -23,47 +23,32 @@ WRITTEN = 12
 """Up to how many classes a cell has room for its figure."""
 
 
-def confusion(
-    counts: Array,
-    names: Sequence[str],
-    order: Array,
-    blocks: Array,
-    *,
-    title: str = "",
-    block_names: Sequence[str] = (),
-    severity: Array | None = None,
-) -> Figure:
-    """Draw true against predicted classes, each row as shares of its true class on a logarithmic scale.
+def confusion(counts: Array, view: LevelView, *, title: str = "", by_severity: bool = False) -> Figure:
+    """Draw true classes against answers; a cell's colour is its share of the true class, on a logarithmic scale.
 
-    With `severity`, a cell has the colour of its severity, the fuller the more often.
+    With `by_severity` the colour is that of the mistake's severity, stronger for a larger share.
 
-    Shapes:
-        counts: (K, K) true x predicted, in class order; names: K.
-        order: (K,) class indices along both axes.
-        blocks: (A, K) the ancestor of every class at the A levels above, nearest first; each is outlined.
-        block_names: a name for every block of the outermost level, written along the right edge.
-        severity: (K, K) int, in class order.
+    Shapes: counts: (K, K) true x answered, in class order.
     """
-    side = float(np.clip(0.112 * len(names), 4.4, 11.5))  # inches of the matrix alone
+    side = float(np.clip(0.112 * len(view.names), 4.4, 11.5))  # inches of the matrix alone
     left, bottom, right, top = 2.4, 2.4, 2.6, 1.2
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
         figure = Figure(figsize=(left + side + right, bottom + side + top))
         width, height = figure.get_size_inches()
         axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
-        shares = row_shares(counts)[np.ix_(order, order)]
-        image = _cells(axes, shares) if severity is None else None
-        if severity is not None:
-            heights = severity[np.ix_(order, order)]
-            _coloured_cells(axes, shares, heights)
-            _severity_key(figure, int(heights.max()), (left / width, (bottom + side + 0.28) / height))
-        if len(names) <= WRITTEN:
+        key, shares = (left / width, (bottom + side + 0.3) / height), row_shares(counts)[np.ix_(view.order, view.order)]
+        if by_severity:
+            severity = view.severity[np.ix_(view.order, view.order)]
+            _coloured_cells(axes, shares, severity)
+            _severity_key(figure, int(severity.max()), key)
+        else:
+            _colour_bar(figure, _cells(axes, shares), (*key, 1.8 / width, 0.09 / height))
+        if len(view.names) <= WRITTEN:
             _figures(axes, shares)
-        _names(axes, [names[int(index)] for index in order])
-        _outlines(axes, blocks, order)
-        if len(block_names) and len(blocks):
-            _block_names(axes, blocks[-1], order, block_names)
-        if image is not None:
-            _colour_bar(figure, image, (left / width, (bottom + side + 0.3) / height, 1.8 / width, 0.09 / height))
+        _names(axes, [view.names[int(index)] for index in view.order])
+        _outlines(axes, view)
+        if view.block_names:
+            _block_names(axes, view)
         if title:
             place = (left / width, (bottom + side + 0.6) / height)
             figure.text(*place, plain(title), fontsize=13, fontweight="bold")
@@ -160,11 +145,11 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
     axes.tick_params(pad=2)
 
 
-def _outlines(axes: Axes, blocks: Array, order: Array) -> None:
-    """A square on the diagonal for every block: inside the smallest square, a mistake is least severe."""
-    for height, level in enumerate(blocks):
-        outermost = height == len(blocks) - 1
-        for start, stop in boundaries(level, order):
+def _outlines(axes: Axes, view: LevelView) -> None:
+    """A square on the diagonal for every class above: inside the smallest square, a mistake is least severe."""
+    for height, level in enumerate(view.blocks):
+        outermost = height == len(view.blocks) - 1
+        for start, stop in boundaries(level, view.order):
             if outermost and start:
                 axes.axhline(start - 0.5, color=RULE, linewidth=0.8, zorder=1.5)
                 axes.axvline(start - 0.5, color=RULE, linewidth=0.8, zorder=1.5)
@@ -175,10 +160,12 @@ def _outlines(axes: Axes, blocks: Array, order: Array) -> None:
             )
 
 
-def _block_names(axes: Axes, blocks: Array, order: Array, names: Sequence[str]) -> None:
-    for start, stop in boundaries(blocks, order):
+def _block_names(axes: Axes, view: LevelView) -> None:
+    """The names of the top level's classes along the right edge."""
+    blocks, names = view.blocks[-1], view.block_names[-1]
+    for start, stop in boundaries(blocks, view.order):
         text = axes.annotate(
-            wording.readable(names[int(blocks[order[start]])]),
+            wording.readable(names[int(blocks[view.order[start]])]),
             xy=(1, (start + stop - 1) / 2),
             xycoords=("axes fraction", "data"),
             xytext=(8, 0),

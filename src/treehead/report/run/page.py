@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -76,9 +75,10 @@ def _figures(record: RunRecord) -> dict[str, Any]:
         figures["back_off"] = interactive.back_off(record.metrics["back_off"], record.levels)
     if record.metrics:
         for level in record.levels:
-            counts = np.array(record.metrics["confusion"][level])
-            view = level_view(record.tree, level)
-            figures[f"confusion_{level}"] = interactive.confusion(counts, view, record.levels)
+            if (counts := record.confusion(level)) is not None:
+                figures[f"confusion_{level}"] = interactive.confusion(
+                    counts, level_view(record.tree, level), record.levels
+                )
     return figures
 
 

@@ -1,41 +1,37 @@
-"""One run folder, read and checked: all that a report may know of a run."""
+"""Read a run folder and check its files against each other."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from treehead.hierarchy.tree import LabelTree
+from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Machine, Metrics, Network
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
 
-ENVIRONMENT = ("treehead", "started", "machine", "versions", "engine", "device", "precision")
-NETWORK = ("input", "layers", "parameters", "multiply_adds")
-LAYER = ("name", "kind", "output", "parameters", "multiply_adds")
-EPOCH = ("epoch", "train", "validation")
-METRICS = ("tree", "levels", "decode", "split", "images", "accuracy", "severity_counts", "confusion")
-SAMPLES = ("pixels", "labels", "answers")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunRecord:
-    """The files of one run, parsed and found to agree with each other.
+    """The files of one run, parsed and checked against each other.
 
-    `metrics` is None for a run that is not finished, `samples` where images were left out. The dictionaries
-    have the keys that `runfiles` and the rooms that write them describe; fractions are in [0, 1].
+    `metrics` is None for an unfinished run, `samples` where the folder keeps no images. `config` is config.toml as it
+    stands, without defaults.
     """
 
     name: str
     config_text: str
     config: dict[str, Any]
-    environment: dict[str, Any]
+    environment: Environment
     tree: LabelTree
-    network: dict[str, Any]
-    history: list[dict[str, Any]]
-    metrics: dict[str, Any] | None
+    network: Network
+    history: list[EpochRecord]
+    metrics: Metrics | None
     samples: dict[str, Array] | None
 
     @property
@@ -45,15 +41,21 @@ class RunRecord:
 
     @property
     def planned_epochs(self) -> int | None:
-        """How many epochs the config asked for, where it says so."""
+        """Number of epochs in the config, where it names one."""
         epochs = self._section("train").get("epochs")
         return epochs if isinstance(epochs, int) else None
 
     @property
     def split(self) -> str | None:
-        """Which images were trained on: the metrics' word for it, else the config's."""
+        """The data split, from the metrics or else from the config."""
         found = self.metrics["split"] if self.metrics else self._section("data").get("split")
         return found if isinstance(found, str) else None
+
+    def confusion(self, level: str) -> Array | None:
+        """(K, K) number of images by true class and answer; None where the metrics have no confusion matrices."""
+        if self.metrics is None or "confusion" not in self.metrics:
+            return None
+        return np.array(self.metrics["confusion"][level], dtype=np.int64)
 
     def _section(self, name: str) -> Mapping[str, Any]:
         section = self.config.get(name)
@@ -61,11 +63,10 @@ class RunRecord:
 
 
 def read_run(root: Path) -> RunRecord:
-    """Read every file a report is drawn from.
+    """Read every file that the report needs.
 
-    Raises:
-        UserError: no run folder, or one of another version; a file that is missing, damaged, or at odds with
-            the tree beside it. The message names the file and what is wrong with it.
+    Raises: UserError: not a run folder, or one of another version; a file is missing, damaged, or contradicts the
+        tree. The message names the file and the fault.
     """
     folder = RunFolder(root).checked()
     config_text, config = _read_config(folder.config)
@@ -74,7 +75,7 @@ def read_run(root: Path) -> RunRecord:
         name=str(config.get("name") or root.resolve().name),
         config_text=config_text,
         config=config,
-        environment=_object(folder.environment, folder.read_json(folder.environment), ENVIRONMENT),
+        environment=_read_environment(folder),
         tree=tree,
         network=_read_network(folder),
         history=_read_history(folder, tree.levels),
@@ -84,16 +85,24 @@ def read_run(root: Path) -> RunRecord:
 
 
 def _damaged(path: Path, reason: object) -> UserError:
-    return UserError(f"{path} is damaged ({reason}); run the step that writes it again")
+    evaluated = path.name in ("metrics.json", "samples.npz")
+    way_out = f"run `treehead evaluate {path.parent}` to write it again" if evaluated else "restore it or train again"
+    return UserError(f"{path} is damaged ({reason}); {way_out}")
 
 
-def _object(path: Path, value: object, keys: Sequence[str]) -> dict[str, Any]:
+def _object(path: Path, value: object, keys: Iterable[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _damaged(path, f"expected an object, found {type(value).__name__}")
     missing = [key for key in keys if key not in value]
     if missing:
-        raise _damaged(path, f"it has no {missing[0]!r}")
+        raise _damaged(path, f"key {missing[0]!r} is missing")
     return value
+
+
+def _record(path: Path, value: object, kind: type[T]) -> T:
+    """`value`, if it has every required key of the TypedDict `kind`."""
+    keys: frozenset[str] = getattr(kind, "__required_keys__")  # noqa: B009
+    return cast("T", _object(path, value, sorted(keys)))
 
 
 def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
@@ -101,7 +110,7 @@ def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
     except FileNotFoundError:
-        raise UserError(f"{path.parent} holds no {path.name}: it is no complete run folder") from None
+        raise UserError(f"{path.parent} is not a complete run folder: {path.name} is missing") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     except ValueError as error:
@@ -116,39 +125,46 @@ def _read_tree(folder: RunFolder) -> LabelTree:
         raise _damaged(folder.tree, error) from None
 
 
-def _read_network(folder: RunFolder) -> dict[str, Any]:
-    network = _object(folder.network, folder.read_json(folder.network), NETWORK)
+def _read_environment(folder: RunFolder) -> Environment:
+    environment = _record(folder.environment, folder.read_json(folder.environment), Environment)
+    _record(folder.environment, environment["machine"], Machine)
+    return environment
+
+
+def _read_network(folder: RunFolder) -> Network:
+    network = _record(folder.network, folder.read_json(folder.network), Network)
     if not isinstance(network["layers"], list):
-        raise _damaged(folder.network, "'layers' is no list")
+        raise _damaged(folder.network, "'layers' is not a list")
     for layer in network["layers"]:
-        _object(folder.network, layer, LAYER)
+        _record(folder.network, layer, LayerRow)
     return network
 
 
-def _read_history(folder: RunFolder, levels: Sequence[str]) -> list[dict[str, Any]]:
-    records = folder.read_history()
+def _read_history(folder: RunFolder, levels: Sequence[str]) -> list[EpochRecord]:
+    path, records = folder.history, folder.read_history()
     for record in records:
-        _object(folder.history, record, EPOCH)
-        for part in ("train", "validation"):
-            figures = _object(folder.history, record[part], ("losses", "accuracy"))
-            _object(folder.history, figures["losses"], levels)
-            _object(folder.history, figures["accuracy"], levels)
+        _record(path, record, EpochRecord)
+        for part in (record["train"], record["validation"]):
+            figures = _record(path, part, EpochFigures)
+            _object(path, figures["losses"], levels)
+            _object(path, figures["accuracy"], levels)
     return records
 
 
-def _read_metrics(folder: RunFolder, tree: LabelTree) -> dict[str, Any]:
+def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
     path = folder.metrics
-    metrics = _object(path, folder.read_json(path), METRICS)
+    metrics = _record(path, folder.read_json(path), Metrics)
     if list(metrics["levels"]) != list(tree.levels):
-        raise _damaged(path, f"its levels {metrics['levels']} are not the tree's, {list(tree.levels)}")
+        raise _damaged(path, f"its levels {metrics['levels']} are not the tree's levels {list(tree.levels)}")
     if len(metrics["severity_counts"]) != len(tree.levels) + 1:
         raise _damaged(path, f"{len(metrics['severity_counts'])} severities for {len(tree.levels)} levels")
     _object(path, metrics["accuracy"], tree.levels)
-    _object(path, metrics["confusion"], tree.levels)
-    for level, size in zip(tree.levels, tree.sizes, strict=True):
-        found = _shape(metrics["confusion"][level])
-        if found != (size, size):
-            raise _damaged(path, f"the {level} confusion matrix is {found}, the tree has {size} classes")
+    if "confusion" in metrics:
+        _object(path, metrics["confusion"], tree.levels)
+        for level, size in zip(tree.levels, tree.sizes, strict=True):
+            found = _shape(metrics["confusion"][level])
+            if found != (size, size):
+                raise _damaged(path, f"the {level} confusion matrix is {found}, the tree has {size} classes")
     return metrics
 
 
@@ -162,7 +178,7 @@ def _shape(value: object) -> tuple[int, ...] | None:
 
 def _read_samples(folder: RunFolder, tree: LabelTree) -> dict[str, Array]:
     path = folder.samples
-    samples = _object(path, folder.read_arrays(path), SAMPLES)
+    samples = _object(path, folder.read_arrays(path), ("pixels", "labels", "answers"))
     number = len(samples["pixels"])
     if samples["pixels"].ndim != 4 or samples["pixels"].dtype != np.uint8:
         raise _damaged(path, f"pixels are {samples['pixels'].dtype} {samples['pixels'].shape}")

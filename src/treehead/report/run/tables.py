@@ -4,11 +4,11 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from treehead.records.run import Environment
 from treehead.report import wording
 from treehead.report.run.read import RunRecord
 from treehead.report.run.view import level_view, row_shares
@@ -188,10 +188,10 @@ def costliest_confusions(record: RunRecord, number: int = 12, images: int = 4) -
 
 
 def _confusions(record: RunRecord, cost: Callable[[Array, Array], Array], number: int, images: int) -> list[Confusion]:
-    if record.metrics is None:
+    counts = record.confusion(record.levels[0])
+    if counts is None:
         return []
     view = level_view(record.tree, record.levels[0])
-    counts = np.array(record.metrics["confusion"][view.level])
     shares = row_shares(counts)
     np.fill_diagonal(counts, 0)
     costs = np.where(counts > 0, cost(counts, view.severity), 0)
@@ -237,10 +237,10 @@ def png_uri(png: bytes) -> str:
 
 def class_accuracies(record: RunRecord) -> list[ClassAccuracy]:
     """Every leaf that has test images, best recognised first."""
-    if record.metrics is None:
+    counts = record.confusion(record.levels[0])
+    if counts is None:
         return []
     view = level_view(record.tree, record.levels[0])
-    counts = np.array(record.metrics["confusion"][view.level])
     totals, right = counts.sum(axis=1), np.diag(counts).copy()
     np.fill_diagonal(counts, 0)
     rows = [
@@ -262,7 +262,7 @@ def extremes(rows: Sequence[ClassAccuracy], number: int = 10) -> tuple[list[Clas
     return list(rows[:number]), list(rows[::-1][:number])
 
 
-def environment_rows(environment: dict[str, Any]) -> list[tuple[str, str]]:
+def environment_rows(environment: Environment) -> list[tuple[str, str]]:
     """The machine, the versions and the times of a run, as pairs of words; what is unknown is left out."""
     machine, versions = environment["machine"], environment["versions"]
     commit = environment.get("commit")

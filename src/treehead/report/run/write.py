@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from treehead.report import wording
@@ -56,43 +55,28 @@ def save(folder: RunFolder | StudyFolder, stills: Mapping[str, bytes], page: str
 
 
 def still_figures(record: RunRecord) -> dict[str, Figure]:
-    """Every still figure of the report by its name; those that need metrics only if the run is finished."""
+    """Every static figure of the report by its name; those of the metrics only for a finished run."""
     drawn: dict[str, Figure] = {}
     if record.history:
         drawn["curves"] = figures.curves(record.history, record.levels)
     if record.metrics is None:
         return drawn
+    metrics, leaves = record.metrics, record.levels[0]
     for level in record.levels:
-        view = level_view(record.tree, level)
-        drawn[f"confusion_{level}"] = confusion(
-            np.array(record.metrics["confusion"][level]),
-            view.names,
-            view.order,
-            view.blocks,
-            title=f"{wording.plural(level).capitalize()}: true against predicted",
-            block_names=view.block_names[-1] if view.block_names else (),
-        )
-    leaves = record.levels[0]
-    view = level_view(record.tree, leaves)
-    drawn["confusion_by_severity"] = confusion(
-        np.array(record.metrics["confusion"][leaves]),
-        view.names,
-        view.order,
-        view.blocks,
-        title=f"{wording.plural(leaves).capitalize()}: mistakes by severity",
-        block_names=view.block_names[-1] if view.block_names else (),
-        severity=view.severity,
+        if (counts := record.confusion(level)) is None:
+            continue
+        view, name = level_view(record.tree, level), wording.plural(level).capitalize()
+        drawn[f"confusion_{level}"] = confusion(counts, view, title=f"{name}: true class against answer")
+        if level == leaves:
+            title = f"{name}: mistakes by severity"
+            drawn["confusion_by_severity"] = confusion(counts, view, title=title, by_severity=True)
+    drawn["severity"] = figures.severity(
+        metrics["severity_share"],
+        metrics["severity_chance"],
+        record.levels,
+        caption=f"{leaves} accuracy {wording.percent(metrics['accuracy'][leaves])}, tree {metrics['tree']}",
     )
-    if record.metrics.get("severity_chance"):
-        accuracy = wording.percent(record.metrics["accuracy"][leaves])
-        drawn["severity"] = figures.severity(
-            record.metrics.get("severity_share"),
-            record.metrics["severity_chance"],
-            record.levels,
-            caption=f"{leaves} accuracy {accuracy}, tree {record.metrics['tree']}",
-        )
-    if "risk_coverage" in record.metrics:  # runs from before it was measured have none
-        drawn["risk_coverage"] = figures.risk_coverage(record.metrics, record.levels)
+    drawn["risk_coverage"] = figures.risk_coverage(metrics, record.levels)
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""A study's still figures, for papers, for print, and where scripts do not run."""
+"""A study's figures as PNG files: for papers, for print, and for the page without JavaScript."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -9,18 +9,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from treehead.records.study import MistakeRow
 from treehead.report.palette import ACCENT, CHANCE, INK, LEVELS, PAPER, level_colours
 from treehead.report.run.figures import STYLE, plain
 from treehead.report.run.read import RunRecord
+from treehead.report.study.tables import EffectRow
 
 MARKS = ("o", "v", "^", "s", "D")
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
-def curves(runs: Mapping[str, RunRecord], words: Mapping[str, str], leaf: str) -> Figure:
+def curves(runs: Mapping[str, RunRecord], labels: Mapping[str, str], leaf: str) -> Figure:
     """Validation accuracy and loss of the leaf head, a line per run.
 
-    Shapes: runs: by cell name; words: how the legend calls each.
+    Shapes: runs, labels: by cell name.
     """
     with matplotlib.rc_context(STYLE):
         rows = -(-len(runs) // 4)
@@ -31,7 +33,7 @@ def curves(runs: Mapping[str, RunRecord], words: Mapping[str, str], leaf: str) -
             epochs = [record["epoch"] for record in run.history]
             for axes, key, scale in ((left, "accuracy", 100), (right, "losses", 1)):
                 values = [scale * record["validation"][key][leaf] for record in run.history]
-                label = plain(words[name])
+                label = plain(labels[name])
                 axes.plot(epochs, values, linewidth=1.6, marker="o" if len(epochs) == 1 else None, label=label, **style)
         for axes, title in ((left, f"Validation accuracy, {leaf}"), (right, f"Validation loss, {leaf}, in nats")):
             axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=12)
@@ -43,33 +45,29 @@ def curves(runs: Mapping[str, RunRecord], words: Mapping[str, str], leaf: str) -
     return figure
 
 
-def effects(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
-    """What each choice changes in leaf test accuracy: a dot, and the 95 % interval where there is one.
-
-    Shapes: rows: each with `label`, and `mean`, `low`, `high`, in [-1, 1], as `study_tables.effect_rows` gives them.
-    """
+def effects(rows: Sequence[EffectRow], leaf: str) -> Figure:
+    """The effect of each choice on leaf test accuracy: a dot, and the 95 % confidence interval if there is one."""
     with matplotlib.rc_context({**STYLE, "axes.grid.axis": "x"}):
         figure = Figure(figsize=(9, 1.5 + 0.5 * len(rows)), layout="constrained")
         axes = figure.subplots()
         axes.axvline(0, color=CHANCE, linewidth=1)
         for place, row in enumerate(rows):
-            colour = CHANCE if row["is_noise"] is not False else ACCENT
-            if row["low"] is not None:
-                axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=3)
-            axes.plot([100 * row["mean"]], [place], "o", color=colour, markersize=8)
-        axes.set_yticks(range(len(rows)), [plain(row["label"]) for row in rows], color=INK)
+            colour = ACCENT if row.significant else CHANCE
+            if row.low is not None and row.high is not None:
+                axes.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=3)
+            axes.plot([100 * row.mean], [place], "o", color=colour, markersize=8)
+        axes.set_yticks(range(len(rows)), [plain(row.label) for row in rows], color=INK)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel("points of test accuracy; grey: inside the noise, or no interval")
-        axes.set_title(f"What each choice changes, {leaf}", loc="left", fontsize=12, fontweight="bold", pad=12)
+        axes.set_xlabel("percentage points of test accuracy, 95 % confidence intervals; grey: not significant")
+        axes.set_title(f"Effects on {leaf} test accuracy", loc="left", fontsize=12, fontweight="bold", pad=12)
     return figure
 
 
-def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
-    """Leaf accuracy against the most severe mistakes, a colour per choice, a mark per decoder: best is right and low.
+def mistakes(rows: Sequence[MistakeRow], leaf: str) -> Figure:
+    """The most severe mistakes against leaf accuracy; a colour per choice, a marker per decoder. Best: lower right.
 
-    Shapes: rows: those of `study.mistakes`, of which the means are drawn; the intervals stand in the table.
-    Conventions: from the seventh choice on, where colours come again, marks are hollow.
+    Conventions: means over the seeds; from the seventh choice on, where colours repeat, markers are hollow.
     """
     places = list(dict.fromkeys(row["choice"] for row in rows))
     decoders = list(dict.fromkeys(row["decode"] for row in rows))
@@ -88,7 +86,7 @@ def mistakes(rows: Sequence[Mapping[str, Any]], leaf: str) -> Figure:
             axes.plot(x, y, marker=marks[row["decode"]], markersize=7, linestyle="", **style)
         choices = [Line2D([], [], ls="", marker="o", label=plain(choice), **style) for choice, style in styles.items()]
         kinds = [Line2D([], [], ls="", marker=mark, color=CHANCE, label=kind) for kind, mark in marks.items()]
-        axes.set_xlabel(f"{leaf} test accuracy, %")
+        axes.set_xlabel(f"{leaf} test accuracy, % (best: lower right)")
         axes.set_title(
             f"Mistakes of {height.replace('.', ' ')} in 10,000 test images", loc="left", fontsize=12, fontweight="bold"
         )

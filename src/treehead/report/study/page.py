@@ -1,11 +1,12 @@
-"""The page of a study: every run in one table, all curves over each other, every confusion matrix."""
+"""The page of a study: a table of all runs, all learning curves in one plot, the confusion matrix of every run."""
 
+import re
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from treehead.report import wording
@@ -17,12 +18,14 @@ from treehead.report.study import tables as study_tables
 from treehead.report.study.read import StudyRecord
 
 DIGITS = 4
-"""Of a curve's values: a tenth of a thousandth is less than a pixel."""
+"""Decimal places of a curve's values; the rounding error is below a pixel."""
 
 
 def study_page(record: StudyRecord, stills: Mapping[str, bytes]) -> str:
-    """The page. `stills` are PNG files by figure name: curves, effects, mistakes, and confusion_<level> of the first
-    finished run."""
+    """The page as HTML.
+
+    Shapes: stills: PNG files by name: curves, effects, mistakes, and confusion_<level> of the first finished run.
+    """
     summary = record.summary
     first = next(iter(record.finished.values()), None)
     return (
@@ -30,12 +33,16 @@ def study_page(record: StudyRecord, stills: Mapping[str, bytes]) -> str:
         .get_template("study.html.j2")
         .render(
             study=summary,
-            answers=[(asked, list(told)) for asked, told in groupby(summary["answers"], lambda told: told["question"])],
+            about=with_code(summary["about"]),
+            answers=[
+                (question, [unbroken(answer["text"]) for answer in answers])
+                for question, answers in groupby(summary["answers"], lambda answer: answer["question"])
+            ],
             heads=study_tables.heads(record),
             rows=study_tables.run_rows(record),
             effects=study_tables.effect_rows(record),
             finished=list(record.finished),
-            words={name: record.words(name) for name in record.runs},
+            labels={name: record.label(name) for name in record.runs},
             first=first,
             level_tabs=[(level, level) for level in levels_of(record)],
             colour_by=[*(axis for axis, choices in summary["axes"].items() if len(choices) > 1), "run"],
@@ -46,8 +53,18 @@ def study_page(record: StudyRecord, stills: Mapping[str, bytes]) -> str:
     )
 
 
+def with_code(text: str) -> Markup:
+    """Text as HTML, with `...` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def unbroken(text: str) -> str:
+    """Text without line breaks inside percentages."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def page_data(record: StudyRecord) -> dict[str, Any]:
-    """What the page's script draws from: curves and counts of every run, names and severities of every level."""
+    """The data of the page's plots: curves and confusion counts of every run, names and severities of every level."""
     first = next(iter(record.finished.values()), None)
     return {
         "levels": levels_of(record),
@@ -72,18 +89,19 @@ def _run(record: StudyRecord, name: str) -> dict[str, Any]:
         }
         for part in ("validation", "train")
     }
-    counts = {level: run.metrics["confusion"][level] for level in run.levels} if run.metrics else None
-    return {"name": name, "words": record.words(name), "at": cell["at"], "curves": curves, "confusion": counts}
+    matrices = {level: run.confusion(level) for level in run.levels}
+    counts = {level: matrix.tolist() for level, matrix in matrices.items() if matrix is not None} or None
+    return {"name": name, "label": record.label(name), "at": cell["at"], "curves": curves, "confusion": counts}
 
 
 def _view(run: RunRecord, level: str) -> dict[str, Any]:
-    """A level's classes in tree order: names, severities of every confusion, and the squares of the tree."""
+    """A level's classes in tree order: names, the severity of every confusion, and the blocks of the tree."""
     view = level_view(run.tree, level)
     return {
         "order": view.order.tolist(),
         "names": [wording.readable(view.names[index]) for index in view.order],
         "severity": view.severity[np.ix_(view.order, view.order)].tolist(),
-        "words": [wording.severity(height, run.levels) for height in range(len(run.levels) + 1)],
+        "severities": [wording.severity(height, run.levels) for height in range(len(run.levels) + 1)],
         "squares": [
             [start, stop, height]
             for height, blocks in enumerate(view.blocks)

@@ -1,45 +1,50 @@
-"""A study's folder as its report sees it: the summary, and the record of every run that has begun."""
+"""A study's folder, read for its report: the summary, and the record of every run that has begun."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from treehead.records.study import StudySummary
 from treehead.report.run.read import RunRecord, read_run
 from treehead.runfiles import StudyFolder
 from treehead.types import UserError
 
 FORMAT = 1
-KEYS = (
-    *("name", "about", "levels", "axes", "cells", "effects", "extras", "interactions", "answers"),
-    *("mistakes", "mistakes_table"),
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyRecord:
-    """`summary` is summary.json, see `study.summary`; `runs` by cell name, in the order of its cells."""
+    """What the report is drawn from."""
 
-    summary: dict[str, Any]
+    summary: StudySummary
     runs: dict[str, RunRecord]
+    """By cell name, in the order of the cells; only runs that have begun."""
     reports: dict[str, str]
+    """By cell name: the path of the run's own report, relative to the study's folder."""
 
     @property
     def finished(self) -> dict[str, RunRecord]:
         return {name: run for name, run in self.runs.items() if run.metrics}
 
-    def words(self, name: str) -> str:
-        """What tells a cell apart, in the words of the axes: adam, relu, 80:20, seed 0."""
+    def label(self, name: str) -> str:
+        """The choices of a cell on all axes: adam, relu, 80:20, seed 0."""
         cell = next(cell for cell in self.summary["cells"] if cell["name"] == name)
         choices = [f"seed {choice}" if axis == "seed" else choice for axis, choice in cell["at"].items()]
         return ", ".join([*choices, *([cell["extra"]] if cell["extra"] else [])])
 
 
 def read_study_record(root: Path) -> StudyRecord:
-    """Raises: UserError: no study's folder, or one of another version; a damaged file, or runs on different trees."""
+    """Read a study's folder.
+
+    Raises: UserError: it is not a study's folder, or one of another version; a file is damaged; the trees of the runs
+        have different levels.
+    """
     folder = StudyFolder(root)
     summary = folder.read_json(folder.summary)
-    if not isinstance(summary, dict) or summary.get("format") != FORMAT or any(key not in summary for key in KEYS):
-        raise UserError(f"{folder.summary} is damaged or of another version; treehead study {root} writes it again")
+    if not _is_complete(summary):
+        raise UserError(
+            f"{folder.summary} is damaged or of another version; write it again with treehead report {root}"
+        )
     runs, reports = {}, {}
     for cell in summary["cells"]:
         run = folder.run(cell["name"])
@@ -48,5 +53,14 @@ def read_study_record(root: Path) -> StudyRecord:
             if run.report.exists():
                 reports[cell["name"]] = run.report.relative_to(root).as_posix()
     if len({record.tree.levels for record in runs.values()}) > 1:
-        raise UserError(f"the runs of {root} have trees of different levels, which one page cannot show")
+        raise UserError(f"the trees of the runs in {root} have different levels; one page cannot show them together")
     return StudyRecord(summary, runs, reports)
+
+
+def _is_complete(summary: Any) -> bool:
+    """Whether a summary is of this version and has every key."""
+    return (
+        isinstance(summary, dict)
+        and summary.get("format") == FORMAT
+        and summary.keys() >= StudySummary.__required_keys__
+    )

@@ -13,8 +13,8 @@ from treehead.runfiles import StudyFolder
 def write_study_report(root: Path) -> Path:
     """Draw `report.html` and `figures/*.png` of the study in `root` from summary.json and the run folders.
 
-    The matrices among the stills are those of the first finished run; the page shows every run's.
-    Raises: UserError: no study is there, or a file is damaged; RunError: a file could not be written.
+    The confusion matrices in `figures` are those of the first finished run; the page shows those of all runs.
+    Raises: UserError: there is no study in `root`, or a file is damaged; RunError: a file could not be written.
     """
     record = read_study_record(root)
     stills = study_stills(record)
@@ -22,12 +22,12 @@ def write_study_report(root: Path) -> Path:
 
 
 def study_stills(record: StudyRecord) -> dict[str, bytes]:
-    """PNG files by name; what needs a finished run is missing where there is none."""
+    """PNG files by name; those that need a finished run are left out if there is none."""
     stills: dict[str, bytes] = {}
     leaf = next((run.levels[0] for run in record.runs.values()), "")
     if record.runs:
-        words = {name: record.words(name) for name in record.runs}
-        stills["curves"] = png(study_figures.curves(record.runs, words, leaf))
+        labels = {name: record.label(name) for name in record.runs}
+        stills["curves"] = png(study_figures.curves(record.runs, labels, leaf))
     if rows := study_tables.effect_rows(record):
         stills["effects"] = png(study_figures.effects(rows, leaf))
     if record.summary["mistakes"]:

@@ -1,4 +1,4 @@
-// Sorts the table, lays all curves over each other, and draws any run's confusion matrix.
+// Sorts the table of runs, draws all learning curves in one plot and the confusion matrix of the selected run.
 (() => {
   "use strict";
   const { levels, runs, views, palette } = JSON.parse(document.getElementById("data").textContent);
@@ -24,7 +24,7 @@
 
   function curves() {
     const [what, part, level, key] = [chosen("what"), chosen("part"), chosen("head"), by("colour").value];
-    const group = (run) => key === "run" ? run.words : run.at[key];
+    const group = (run) => key === "run" ? run.label : run.at[key];
     const groups = [...new Set(runs.map(group))];
     const colours = shades().levels;
     const seen = new Set();
@@ -36,7 +36,7 @@
         type: "scatter", mode: values.length > 1 ? "lines" : "markers", x: values.map((_, i) => i + 1), y: values,
         name: escaped(name), legendgroup: name, showlegend: first,
         line: { color: colours[place % colours.length], dash: dashes[Math.floor(place / colours.length) % dashes.length], width: 2 },
-        hovertemplate: `<b>${escaped(run.words)}</b><br>epoch %{x}: %{y:${what === "accuracy" ? ".2%" : ".3f"}}<extra></extra>`,
+        hovertemplate: `<b>${escaped(run.label)}</b><br>epoch %{x}: %{y:${what === "accuracy" ? ".2%" : ".3f"}}<extra></extra>`,
       };
     });
     const share = what === "accuracy";
@@ -52,7 +52,7 @@
     Plotly.react(by("plot-curves"), data, layout, look.config);
   }
 
-  // Names that look alike are told apart by invisible spaces: plotly would merge them into one row.
+  // Zero-width spaces make equal names different: plotly would merge them into one row.
   function distinct(names) {
     const seen = new Map();
     return names.map((name) => {
@@ -64,7 +64,7 @@
 
   function matrix() {
     const run = runs.find((some) => some.name === by("run").value), level = chosen("level");
-    const { order, names, severity, words, squares } = views[level];
+    const { order, names, severity, severities, squares } = views[level];
     const counts = order.map((row) => order.map((column) => run.confusion[level][row][column]));
     const totals = counts.map((row) => row.reduce((sum, count) => sum + count, 0));
     const share = (i, j) => counts[i][j] / Math.max(1, totals[i]);
@@ -72,7 +72,7 @@
     const seen = logs.flat().filter((value) => value !== null);
     const text = counts.map((row, i) => row.map((count, j) => {
       const height = severity[i][j];
-      const rank = `severity ${height}: ${escaped(words[height])}`;
+      const rank = `severity ${height}: ${escaped(severities[height])}`;
       return count ? `${count} of ${totals[i]} · ${(100 * share(i, j)).toFixed(1)} %<br>${rank}` : `never · ${rank}`;
     }));
     const labels = distinct(names), gap = names.length <= 40 ? 1 : 0;

@@ -1,0 +1,124 @@
+"""Everything that depends on the platform: locks, signals, processor cores, memory."""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+import psutil
+
+from treehead.types import UserError
+
+
+@contextmanager
+def exclusive(path: Path, message: str) -> Iterator[None]:
+    """Hold the lock file at `path`; it is released when the block or the process ends, however that ends.
+
+    Conventions: the empty lock file stays, because removing it would let two processes hold different files.
+    Raises: UserError: another process holds it; `message` says what that means.
+    """
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise UserError(message) from None
+    except OSError as error:
+        raise UserError(f"cannot lock {path}: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds the lock file at `path`."""
+    if not path.exists():
+        return False
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP, where the platform has them, raise KeyboardInterrupt as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGHUP")
+    kinds = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {kind: signal.signal(kind, interrupt) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def own_process_group() -> Mapping[str, Any]:
+    """Arguments of `subprocess.Popen` for a process that does not get the terminal's Ctrl-C itself."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"process_group": 0}
+
+
+def interrupt_signal() -> int:
+    """The signal that stops a process as Ctrl-C does, or ends it where it was started to ignore Ctrl-C (nohup)."""
+    if sys.platform == "win32":
+        return signal.CTRL_BREAK_EVENT
+    return signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
+
+
+def usable_cores() -> int:
+    """Number of processor cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def share_of_cores(place: int, shares: int) -> Iterator[None]:
+    """Restrict processes started in this block to the share `place` of the cores; no restriction on some platforms."""
+    if shares == 1 or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[place::shares] or cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def total_memory_bytes() -> int:
+    """Memory of this machine."""
+    return psutil.virtual_memory().total
+
+
+def peak_memory_bytes() -> int:
+    """Most memory that this process has held at once."""
+    try:
+        import resource
+    except ImportError:
+        usage = psutil.Process().memory_info()
+        return getattr(usage, "peak_wset", usage.rss)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB on Linux
+
+
+def processor_name() -> str:
+    """The processor's model, or its architecture where the model is not known."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        return next(names, platform.machine())
+    return platform.processor() or platform.machine()
