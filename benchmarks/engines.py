@@ -27,7 +27,7 @@ from treehead.engines.scratch.engine import ScratchEngine
 from treehead.engines.scratch.twins import COMPILED
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.cifar100 import cifar100_tree
-from treehead.hierarchy.targets import smoothed_targets
+from treehead.hierarchy.targets import smoothed
 from treehead.spec import build_spec
 from treehead.system import peak_memory_bytes
 
@@ -45,7 +45,7 @@ def build(name: str, *, threads: int, optimizer: Optimizer) -> ScratchEngine | P
         initial_weights(spec, seed=0),
         mean=np.full(3, 0.5),
         std=np.full(3, 0.25),
-        objective=Objective(tuple(smoothed_targets(size, 0.1) for size in tree.sizes), np.array([1.0, 0.3, 0.1])),
+        objective=Objective(tuple(smoothed(np.eye(size), 0.1) for size in tree.sizes), np.array([1.0, 0.3, 0.1])),
         optimizer=optimizer,
         config=EngineConfig(device="cpu", precision="float32", threads=threads),
     )

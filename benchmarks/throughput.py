@@ -22,7 +22,7 @@ from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.cifar100 import cifar100_tree
-from treehead.hierarchy.targets import smoothed_targets
+from treehead.hierarchy.targets import smoothed
 from treehead.recipes import recipe
 from treehead.spec import build_spec
 from treehead.system import peak_memory_bytes
@@ -46,7 +46,7 @@ def build(config: RunConfig) -> PyTorchEngine:
         initial_weights(spec, seed=0),
         mean=np.full(3, 0.5),
         std=np.full(3, 0.25),
-        objective=Objective(tuple(smoothed_targets(size, 0.1) for size in tree.sizes), np.array([1.0, 0.3, 0.1])),
+        objective=Objective(tuple(smoothed(np.eye(size), 0.1) for size in tree.sizes), np.array([1.0, 0.3, 0.1])),
         optimizer=config.optimizer,
         config=config.engine,
     )

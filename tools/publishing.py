@@ -23,8 +23,8 @@ from matplotlib.ticker import FixedFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from treehead.report.run.read import RunRecord, read_run
 from treehead.report.drawing import png
+from treehead.report.run.read import RunRecord, read_run
 from treehead.runfiles import RunFolder, write_json, written_whole
 from treehead.types import UserError
 

@@ -23,7 +23,7 @@ def train(config: RunConfig, folder: Path | str | None = None, *, watcher: Watch
     """
 
     def load(data: DataConfig) -> Dataset:
-        return load_data(data, environment=os.environ, say=print, report=lambda done, total: None)
+        return load_data(data, environment=os.environ, log=print, on_progress=lambda done, total: None)
 
     root = Path(folder) if folder else free_folder(Path("runs"), config.name)
     return start(config, root, load=load, watcher=watcher or PlainWatcher())

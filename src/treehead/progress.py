@@ -1,9 +1,9 @@
 """Progress while a command works: a live display in a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -24,13 +24,11 @@ from rich.text import Text
 from treehead.records.run import EpochFigures, EpochRecord
 from treehead.train.loop import Progress as TrainingProgress
 from treehead.train.loop import Watcher
+from treehead.types import OnProgress
 
 UPDATES_PER_SECOND = 4
 SHOWN_EPOCHS = 8
 """The live table shows this many of the last epochs."""
-
-OnProgress: TypeAlias = Callable[[int, int | None], None]
-"""Called with the amount done and the total; None where the total is unknown."""
 
 
 class PlainWatcher:

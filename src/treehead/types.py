@@ -1,5 +1,6 @@
 """Ground floor: the names of arrays that every room shares, and the two ways a command can fail."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -9,6 +10,9 @@ Array: TypeAlias = NDArray[Any]
 
 Weights: TypeAlias = dict[str, Array]
 """Parameters and buffers by their dotted name, e.g. `heads.fine.weight`."""
+
+OnProgress: TypeAlias = Callable[[int, int | None], None]
+"""Called during long work with (done, total): bytes or items; total is None where it is not known."""
 
 
 class UserError(ValueError):

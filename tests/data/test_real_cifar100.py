@@ -1,4 +1,4 @@
-"""The real release, held against everything that is known of it."""
+"""The real release, checked against everything that is known about it."""
 
 import dataclasses
 from pathlib import Path
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.data
 
 @pytest.fixture(scope="module")
 def place(cifar100_root: Path) -> Path:
-    found = find(cifar100_root, named_by_environment=None, cache=cifar100_root)
-    assert found is not None
-    return found
+    release = find(cifar100_root, named_by_environment=None, cache=cifar100_root)
+    assert release is not None
+    return release
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +28,14 @@ def dataset(place: Path) -> Dataset:
 
 
 def test_every_fact_holds(place: Path) -> None:
-    said = "\n".join(check(place, cifar100_tree()))
-    assert "train.bin: 153,700,000 bytes, 50,000 records, 500 images of every leaf" in said
-    assert "test.bin: 30,740,000 bytes, 10,000 records, 100 images of every leaf" in said
-    assert "all 50,000 superclass bytes agree" in said
-    assert "all 10,000 superclass bytes agree" in said
+    output = "\n".join(check(place, cifar100_tree()))
+    assert "train.bin: 153,700,000 bytes, 50,000 records, 500 images of every leaf" in output
+    assert "test.bin: 30,740,000 bytes, 10,000 records, 100 images of every leaf" in output
+    assert "all 50,000 superclass bytes agree" in output
+    assert "all 10,000 superclass bytes agree" in output
 
 
-def test_the_first_images_are_the_known_ones(dataset: Dataset) -> None:
+def test_the_first_two_images(dataset: Dataset) -> None:
     names = [dataset.tree.path_names(leaf)[:2] for leaf in dataset.train.labels[:2, 0]]
     assert names == [("cattle", "large_omnivores_and_herbivores"), ("dinosaur", "reptiles")]
     assert dataset.train.pixels[0, :, 0, 0].tolist() == [255, 255, 255]
@@ -57,17 +57,15 @@ def test_statistics_of_the_training_images(dataset: Dataset) -> None:
         ("90:10", "all", (54_000, 6_000, 6_000)),
     ],
 )
-def test_splits_have_the_sizes_of_the_design(
-    dataset: Dataset, kind: str, pool: str, sizes: tuple[int, int, int]
-) -> None:
+def test_sizes_of_the_splits(dataset: Dataset, kind: str, pool: str, sizes: tuple[int, int, int]) -> None:
     splits = split(dataset, kind, pool=pool)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == sizes
     for part in (splits.train, splits.validation, splits.test):
         assert len(set(np.bincount(part.labels[:, 0], minlength=100))) == 1
 
 
-def test_a_poor_classifier_makes_the_mistakes_of_a_real_one_but_is_not_asked(dataset: Dataset) -> None:
-    """A linear discriminant of the images at 8 x 8 pixels, hardly a classifier, knows kinship before leaves."""
+def test_a_poor_classifier_confuses_siblings_without_an_alarm(dataset: Dataset) -> None:
+    """A linear discriminant of 8 x 8 pixels mistakes siblings for each other more often than other leaves."""
     train, test = (part.pixels.reshape(-1, 3, 8, 4, 8, 4).mean((3, 5)) / 255 for part in (dataset.train, dataset.test))
     train, test, labels = train.reshape(len(train), -1), test.reshape(len(test), -1), dataset.train.labels[:, 0]
     means = np.stack([train[labels == leaf].mean(axis=0) for leaf in range(100)])

@@ -1,4 +1,4 @@
-"""A file server on this machine that drops, stalls, truncates and lies, as its script says."""
+"""A local file server that disconnects, stalls, truncates and sends wrong ranges, as its script says."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ import numpy as np
 from treehead.data.cifar100 import ARCHIVE, FOLDER, Release
 
 FILES = {
-    name: np.random.default_rng(seed).bytes(60_000)  # noise: gzip cannot make it small
+    name: np.random.default_rng(seed).bytes(60_000)  # random bytes, which gzip cannot compress
     for seed, name in enumerate(("train.bin", "test.bin", "fine_label_names.txt"))
 }
 
@@ -36,14 +36,14 @@ RELEASE = Release(md5=hashlib.md5(WHOLE, usedforsecurity=False).hexdigest())
 
 
 class Request(BaseHTTPRequestHandler):
-    """Answers like a good server; a test's script says how each answer goes wrong."""
+    """Answers each request as the next entry of the server's script says."""
 
     def do_GET(self) -> None:
         assert isinstance(self.server, Server)
-        asked, script = self.headers.get("Range"), self.server.script
-        self.server.asked.append(asked)
+        requested, script = self.headers.get("Range"), self.server.script
+        self.server.ranges.append(requested)
         answer = script.pop(0) if len(script) > 1 else script[0]
-        answer(self, int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0)
+        answer(self, int(requested.removeprefix("bytes=").removesuffix("-")) if requested else 0)
 
     def send(self, code: int, body: bytes, **headers: object) -> None:
         self.send_response(code)
@@ -53,19 +53,19 @@ class Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 Answer = Callable[[Request, int], None]
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the answers of its script one after the other, the last one for ever."""
+    """Gives the answers of its script one after the other, then repeats the last one; records the requested ranges."""
 
     def __init__(self, *script: Answer) -> None:
         super().__init__(("127.0.0.1", 0), Request)
-        self.script, self.asked = list(script), list[str | None]()
-        self.let_go = threading.Event()
+        self.script, self.ranges = list(script), list[str | None]()
+        self.released = threading.Event()
 
     @property
     def url(self) -> str:
@@ -73,7 +73,7 @@ class Server(ThreadingHTTPServer):
 
 
 def good(request: Request, start: int, body: bytes = WHOLE, stop: int | None = None) -> None:
-    """Keep to RFC 9110, but break off before byte `stop`."""
+    """Answer as RFC 9110 says, but disconnect before byte `stop`."""
     if start >= len(body):
         request.send(416, b"", Content_Range=f"bytes */{len(body)}")
     elif start:
@@ -87,13 +87,13 @@ def dropping(stop: int) -> Answer:
     return lambda request, start: good(request, start, stop=stop)
 
 
-def deaf(request: Request, start: int) -> None:
-    """Knows no Range."""
+def ignoring_range(request: Request, start: int) -> None:
+    """Ignore the range and send the whole file."""
     good(request, 0)
 
 
 def other(request: Request, start: int) -> None:
-    """Gives another file."""
+    """Send another file."""
     good(request, start, body=b"<html>please log in</html>")
 
 
@@ -101,22 +101,22 @@ def failing(code: int) -> Answer:
     return lambda request, start: request.send(code, b"no")
 
 
-def lying(request: Request, start: int) -> None:
-    """Gives bytes from elsewhere than asked."""
+def wrong_range(request: Request, start: int) -> None:
+    """Send another range than requested."""
     request.send(206, WHOLE[10:], Content_Range=f"bytes 10-{len(WHOLE) - 1}/{len(WHOLE)}")
 
 
-def mumbling(request: Request, start: int) -> None:
-    """Gives a part and does not say which."""
+def unlabelled_range(request: Request, start: int) -> None:
+    """Send a partial response without its range."""
     request.send(206, WHOLE[start:], Content_Length=len(WHOLE) - start)
 
 
-def silent_about_size(request: Request, start: int) -> None:
+def without_length(request: Request, start: int) -> None:
     request.send(200, WHOLE)
 
 
 def stalling(request: Request, start: int) -> None:
-    """Gives a half and then nothing, without hanging up."""
+    """Send half of the file and then nothing, without disconnecting."""
     good(request, start, stop=HALF)
     assert isinstance(request.server, Server)
-    request.server.let_go.wait(10)
+    request.server.released.wait(10)

@@ -160,8 +160,8 @@ def test_a_run_folder_has_metrics_of_held_out_images(tmp_path: Path) -> None:
     assert write_report(run.root).exists()
     loaded = treehead.load(run.root).predict(images.transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(loaded.probabilities[0], kept[0].predict_proba(images))
-    with pytest.raises(UserError, match="in the memory of the program"):
-        evaluate(run.root, load=lambda data: load_data(data, environment={}, say=print, report=lambda *_: None))
+    with pytest.raises(UserError, match="arrays of the Python program"):
+        evaluate(run.root, load=lambda data: load_data(data, environment={}, log=print, on_progress=lambda *_: None))
 
 
 def test_no_files_are_left_without_a_folder(
@@ -195,7 +195,7 @@ IMAGES, NAMES = coloured(2)
             NAMES,
             "'orange' is a label in y but not a leaf of the tree",
         ),
-        ({"tree": {**KINDS, "red": ("warm", "all")}}, IMAGES, NAMES, "lies 2 levels deep"),
+        ({"tree": {**KINDS, "red": ("warm", "all")}}, IMAGES, NAMES, "has 3 names, but tree .* has 2 levels"),
         ({"folder": "runs"}, IMAGES, NAMES, "a run folder needs held-out images for its metrics"),
         ({"config": {"train.epoch": 3}}, IMAGES, NAMES, "did you mean train.epochs"),
         ({"config": {}}, IMAGES, NAMES, "network.stages halve the image 3 times"),

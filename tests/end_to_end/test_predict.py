@@ -118,7 +118,7 @@ def test_parquet_is_written_in_row_groups(photos: Path, monkeypatch: pytest.Monk
     from pyarrow import parquet
 
     monkeypatch.setattr("treehead.inference.writers.GROUP_ROWS", 1)
-    monkeypatch.setattr("treehead.data.picture_files.decoded.__kwdefaults__", {"size": 1})
+    monkeypatch.setattr("treehead.data.image_batches.read_batches.__kwdefaults__", {"batch_size": 1})
     out = photos.parent / "table.parquet"
     predicted(photos, out, PredictOptions())
     assert parquet.ParquetFile(out).num_row_groups == 2

@@ -100,9 +100,9 @@ def test_under_restricts_the_answers_to_a_subtree() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "status", "sentence"),
     [
-        ("notes.txt", b"nothing", 415, "notes.txt is none of JPEG, PNG"),
-        ("empty.png", b"", 415, "empty.png is none of"),
-        ("x.eps", picture("red", kind="EPS"), 415, "x.eps is none of"),
+        ("notes.txt", b"nothing", 415, "notes.txt is not an image in any of the formats JPEG, PNG"),
+        ("empty.png", b"", 415, "empty.png is not an image in any of"),
+        ("x.eps", picture("red", kind="EPS"), 415, "x.eps is not an image in any of the formats"),
         ("half.png", picture("red", size=(99, 99))[:150], 422, "cannot read half.png"),
         ("vast.png", picture("white", size=(9000, 9000), mode="1"), 413, "vast.png has too many pixels"),
     ],
@@ -138,7 +138,9 @@ def test_the_body_is_limited_whatever_length_is_declared(declared: bool) -> None
         content = body if declared else iter([body[:2000], body[2000:4000], body[4000:]])
         code, message = error(client(max_bytes=most).post("/api/predict", content=content, headers=headers))
         assert code == status
-        assert message.startswith("a request is limited to 0.00390625 MB" if status == 413 else "a is none of")
+        assert message.startswith(
+            "a request is limited to 0.00390625 MB" if status == 413 else "a is not an image in any of"
+        )
 
 
 def test_too_many_images_are_refused() -> None:

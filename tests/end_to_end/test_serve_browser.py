@@ -181,7 +181,7 @@ def test_a_file_that_is_not_an_image_is_named(opened: Open, tmp_path: Path) -> N
     notes.write_text("nothing")
     page.locator("#file").set_input_files(notes)
     expect(page.locator("#answer h2")).to_have_text("Cannot classify this file")
-    expect(page.locator("#answer p")).to_contain_text("<b>notes.png is none of JPEG, PNG")
+    expect(page.locator("#answer p")).to_contain_text("<b>notes.png is not an image in any of the formats JPEG, PNG")
     expect(page.locator(".segment.lit")).to_have_count(0)
     page.get_by_role("button", name="Sample: orange").click()
     expect(page.locator("#answer h2")).to_have_text("orange")

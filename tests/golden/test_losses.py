@@ -15,7 +15,7 @@ from treehead.data.shapes import shapes
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.weights import initial_weights
-from treehead.hierarchy.targets import smoothed_targets
+from treehead.hierarchy.targets import smoothed
 from treehead.recipes import recipe
 from treehead.spec import build_spec
 from treehead.train.schedule import learning_rates
@@ -35,7 +35,7 @@ def first_losses() -> Array:
         initial_weights(spec, seed=0),
         mean=mean,
         std=std,
-        objective=Objective(tuple(smoothed_targets(size, 0.1) for size in data.tree.sizes), np.array([1.0, 0.3, 0.1])),
+        objective=Objective(tuple(smoothed(np.eye(size), 0.1) for size in data.tree.sizes), np.array([1.0, 0.3, 0.1])),
         optimizer=AdamConfig(learning_rate=3e-3),
         config=EngineConfig(device="cpu", precision="float32", threads=1),
     )

@@ -10,7 +10,7 @@ from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.scratch.engine import ScratchEngine
 from treehead.engines.weights import initial_weights
-from treehead.hierarchy.targets import smoothed_targets
+from treehead.hierarchy.targets import smoothed
 from treehead.spec import NetSpec, build_spec
 from treehead.types import Array
 
@@ -24,7 +24,7 @@ SPEC = build_spec(
     levels=LEVELS,
     sizes=SIZES,
 )
-OBJECTIVE = Objective(tuple(smoothed_targets(size, 0.1) for size in SIZES), np.array([1.0, 0.5, 0.25]))
+OBJECTIVE = Objective(tuple(smoothed(np.eye(size), 0.1) for size in SIZES), np.array([1.0, 0.5, 0.25]))
 FLOAT32 = EngineConfig(device="cpu", precision="float32", threads=2)
 
 

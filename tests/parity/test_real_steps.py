@@ -29,7 +29,7 @@ def test_the_first_twenty_steps_agree_at_half_the_rate(cifar100_root: Path) -> N
     At half its peak rate: the larger the steps, the further Adam carries a rounding error.
     """
     config = recipe("cifar100-fast")
-    data = load(DataConfig(root=cifar100_root), environment={}, say=print, report=lambda done, total: None)
+    data = load(DataConfig(root=cifar100_root), environment={}, log=print, on_progress=lambda done, total: None)
     num_steps = config.train.epochs * (len(data.train) // config.train.batch_size)
     rates = learning_rates(config.schedule, peak=config.optimizer.learning_rate / 2, num_steps=num_steps)[:STEPS]
     ours, theirs = (losses(kind, config, data, rates) for kind in (ScratchEngine, PyTorchEngine))

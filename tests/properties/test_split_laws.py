@@ -1,4 +1,4 @@
-"""Laws of every split: nothing lost, nothing twice, every leaf in its share, the seed decides."""
+"""Laws of every split: no image lost or duplicated, every leaf in proportion, determined by the seed."""
 
 import numpy as np
 from hypothesis import given
@@ -11,13 +11,13 @@ from treehead.types import Array
 
 @st.composite
 def datasets(draw: st.DrawFn) -> Dataset:
-    """Two to five leaves of 4 to 30 images in an order of their own; a pixel row numbers the images."""
+    """Two to five leaves of 4 to 30 images in random order; the pixels hold the number of the image."""
     counts = draw(st.lists(st.integers(4, 30), min_size=2, max_size=5))
-    tree = LabelTree.from_paths("made up", ("fine", "superclass"), [(f"leaf_{i}", "all") for i in range(len(counts))])
+    tree = LabelTree.from_paths("synthetic", ("fine", "superclass"), [(f"leaf_{i}", "all") for i in range(len(counts))])
     order = np.random.default_rng(draw(st.integers(0, 9)))
     leaves = order.permutation(np.repeat(np.arange(len(counts)), counts))
     train, test = np.arange(len(leaves)), len(leaves) + np.arange(2 * len(counts))
-    return Dataset("made up", tree, _images(tree, train, leaves), _images(tree, test, test % len(counts)))
+    return Dataset("synthetic", tree, _images(tree, train, leaves), _images(tree, test, test % len(counts)))
 
 
 def _images(tree: LabelTree, numbers: Array, leaves: Array) -> Images:
@@ -39,7 +39,7 @@ def divided(dataset: Dataset, percent: int, pool: str, seed: int) -> Splits:
 
 
 @given(datasets(), percentages, pools, seeds)
-def test_nothing_is_lost_and_nothing_is_in_both_parts(dataset: Dataset, percent: int, pool: str, seed: int) -> None:
+def test_no_image_is_lost_or_in_both_parts(dataset: Dataset, percent: int, pool: str, seed: int) -> None:
     splits = divided(dataset, percent, pool, seed)
     together = np.concatenate([numbers(splits.train), numbers(splits.validation)])
     whole = len(dataset.train) + (len(dataset.test) if pool == "all" else 0)
@@ -47,13 +47,13 @@ def test_nothing_is_lost_and_nothing_is_in_both_parts(dataset: Dataset, percent:
 
 
 @given(datasets(), percentages, seeds)
-def test_every_leaf_gives_its_share(dataset: Dataset, percent: int, seed: int) -> None:
+def test_every_leaf_is_split_in_proportion(dataset: Dataset, percent: int, seed: int) -> None:
     splits = divided(dataset, percent, "train", seed)
     for leaf in range(dataset.tree.num_leaves):
-        there = (dataset.train.labels[:, 0] == leaf).sum()
+        total = (dataset.train.labels[:, 0] == leaf).sum()
         kept = (splits.train.labels[:, 0] == leaf).sum()
-        assert 0 < kept < there
-        assert abs(kept - there * percent / 100) <= 0.5
+        assert 0 < kept < total
+        assert abs(kept - total * percent / 100) <= 0.5
 
 
 @given(datasets(), percentages, pools, seeds)

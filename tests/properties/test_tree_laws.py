@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import trees
 
-from treehead.hierarchy.severity import chance_shares, severity_matrix
+from treehead.hierarchy.severity import chance_shares, level_severities, severity_matrix
 from treehead.hierarchy.tree import LabelTree
 
 
@@ -21,7 +21,7 @@ def test_heights_are_an_ultrametric(tree: LabelTree) -> None:
 
 
 @given(trees(), st.data())
-def test_a_height_is_how_far_up_two_leaves_meet(tree: LabelTree, data: st.DataObject) -> None:
+def test_a_height_is_the_first_level_that_two_leaves_share(tree: LabelTree, data: st.DataObject) -> None:
     one, other = (data.draw(st.integers(0, tree.num_leaves - 1)) for _ in range(2))
     shared = [a == b for a, b in zip(tree.path_names(one), tree.path_names(other), strict=True)]
     assert tree.heights[one, other] == [*shared, True].index(True)
@@ -56,11 +56,11 @@ def test_paths_rebuild_the_tree(tree: LabelTree) -> None:
     assert (again.heights == tree.heights).all()
 
 
-@given(trees(), st.data())
-def test_a_shallower_tree_cuts_the_heights_off(tree: LabelTree, data: st.DataObject) -> None:
-    depth = data.draw(st.integers(1, len(tree.levels)))
-    shallow = tree.up_to(tree.levels[depth - 1])
-    assert (shallow.heights == np.minimum(tree.heights, depth)).all()
+@given(trees())
+def test_severities_of_a_level_are_those_of_the_tree_without_the_levels_below(tree: LabelTree) -> None:
+    for level, severities in enumerate(level_severities(tree)):
+        upper = LabelTree(tree.name, tree.levels[level:], tree.names[level:], tree.parents[level:])
+        np.testing.assert_array_equal(severities, severity_matrix(upper))
 
 
 @given(trees(min_leaves=2))

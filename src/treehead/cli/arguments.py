@@ -53,13 +53,13 @@ def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
 
 def loader() -> "Loader":
     """A function that loads the data set of a config, and shows a progress bar where it downloads or reads images."""
-    from treehead.data.load import is_own, load
+    from treehead.data.load import is_custom, load
     from treehead.progress import progress_bar
 
     def load_or_fetch(config: "DataConfig") -> "Dataset":
-        bar = progress_bar("images") if is_own(config) else progress_bar("CIFAR-100", unit="bytes")
+        bar = progress_bar("images") if is_custom(config) else progress_bar("CIFAR-100", unit="bytes")
         with bar as progress:
-            return load(config, environment=os.environ, say=print, report=progress)
+            return load(config, environment=os.environ, log=print, on_progress=progress)
 
     return load_or_fetch
 

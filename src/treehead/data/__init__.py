@@ -1,1 +1,1 @@
-"""Images and labels in memory, how they are split, and how each epoch shuffles them."""
+"""Data sets: read into memory, split, and augmented anew in each epoch."""

@@ -1,4 +1,4 @@
-"""Classes of unequal size made to count alike: by the weight of an image in the loss, or by how often it is drawn.
+"""Balance classes of unequal size: by weights in the loss, or by sampling small classes more often.
 
 Axes: N images, L levels, K_l classes of level l.
 """
@@ -12,12 +12,13 @@ from treehead.types import Array
 
 
 def class_weights(labels: Array, sizes: Sequence[int]) -> tuple[Array, ...]:
-    """Per level, how much an image counts by its class, so that every class counts as much as any other.
+    """Loss weights per class of each level, so that all classes have the same total weight.
 
-        weight[c] = known images / (K * images of c)
+        weight[c] = labelled images / (K * images of class c)
 
     Shapes: labels: (N, L), -1 where not known; sizes: L; returns per level (K_l,) float64.
-    Conventions: over the known images the weights' mean is 1; a class without images has weight 1.
+    Conventions: the mean weight of the labelled images is 1; K counts the classes with images, the others have
+        weight 1.
     """
     weights = []
     for label, size in zip(labels.T, sizes, strict=True):
@@ -28,6 +29,9 @@ def class_weights(labels: Array, sizes: Sequence[int]) -> tuple[Array, ...]:
 
 
 def sampling_shares(labels: Array) -> Array:
-    """(N,) chance of each image to be drawn: alike for every deepest known class, alike within it; they sum to 1."""
+    """Sampling probability of each image: uniform over the deepest known classes, and over the images of a class.
+
+    Shapes: labels: (N, L), -1 where not known; returns (N,), summing to 1.
+    """
     _, stratum, counts = np.unique(deepest_known(labels), return_inverse=True, return_counts=True)
     return 1 / (len(counts) * counts[stratum])

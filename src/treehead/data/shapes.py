@@ -1,10 +1,10 @@
-"""The embedded data set: coloured, textured shapes, drawn by code, in a tree of three levels.
+"""The built-in data set `shapes`: coloured, textured shapes, drawn by code, in a tree of three levels.
 
     group        round, angular
-    superclass   disc, ring, lens | triangle, square, star      the outline
-    fine         each of them plain, striped, dotted or checked   the texture
+    superclass   disc, ring, lens | triangle, square, star           the outline
+    fine         plain, striped, dotted or checked: striped_star     the texture
 
-Colour, place, size, turn, light, noise and clutter vary freely within a class, so none of them gives it away.
+Colour, position, size, rotation, brightness, noise and background vary in the same way in every class.
 Axes: N images, H W image.
 """
 
@@ -23,16 +23,16 @@ TEXTURES = ("plain", "striped", "dotted", "checked")
 
 
 def shapes_tree() -> LabelTree:
-    """24 leaves (`striped_star`), 6 outlines, 2 groups."""
+    """The tree of 24 leaves (such as `striped_star`), 6 outlines and 2 groups."""
     group_of = {outline: group for group, outlines in GROUPS.items() for outline in outlines}
     paths = [(f"{texture}_{outline}", outline, group_of[outline]) for outline, texture in product(OUTLINES, TEXTURES)]
     return LabelTree.from_paths("shapes", ("fine", "superclass", "group"), paths)
 
 
 def shapes(*, train_per_leaf: int = 250, test_per_leaf: int = 50, seed: int = 0) -> Dataset:
-    """Draw the data set: same arguments, same pixels.
+    """Draw the data set; the same arguments give the same pixels.
 
-    Shapes: images of (3, 32, 32) uint8; 24 * train_per_leaf of them to train on, 24 * test_per_leaf to test on.
+    Shapes: images of (3, 32, 32) uint8; 24 * train_per_leaf training and 24 * test_per_leaf test images.
     """
     tree = shapes_tree()
     rng = np.random.default_rng(seed)
@@ -41,7 +41,7 @@ def shapes(*, train_per_leaf: int = 250, test_per_leaf: int = 50, seed: int = 0)
 
 
 def _draw(tree: LabelTree, per_leaf: int, rng: np.random.Generator) -> Images:
-    """`per_leaf` images of every leaf, leaf after leaf."""
+    """`per_leaf` images of every leaf, in the order of the leaves."""
     pixels = [_draw_leaf(outline, texture, per_leaf, rng) for outline, texture in product(OUTLINES, TEXTURES)]
     leaves = np.repeat(np.arange(tree.num_leaves), per_leaf)
     return Images(np.concatenate(pixels), tree.label_paths(leaves))
@@ -49,30 +49,30 @@ def _draw(tree: LabelTree, per_leaf: int, rng: np.random.Generator) -> Images:
 
 def _draw_leaf(outline: str, texture: str, num: int, rng: np.random.Generator) -> Array:
     """(N, 3, H, W) uint8."""
-    u, v = _own_coordinates(num, rng)
+    u, v = _local_coordinates(num, rng)
     inside = _coverage(_outline(outline, u, v))
-    ink = _ink(texture, u, v, rng)
+    marks = _marks(texture, u, v, rng)
     image = _background(num, rng)
-    paper, mark = _two_colours(num, rng)
-    filling = paper + ink[:, None] * (mark - paper)
+    first, second = _two_colours(num, rng)
+    filling = first + marks[:, None] * (second - first)
     image += inside[:, None] * (filling - image)
-    light = rng.uniform(0.65, 1.25, (num, 1, 1, 1))
+    brightness = rng.uniform(0.65, 1.25, (num, 1, 1, 1))
     noise = 0.06 * rng.standard_normal((num, 3, SIDE, SIDE), np.float32)
-    return np.round(255 * np.clip(image * light + noise, 0, 1)).astype(np.uint8)
+    return np.round(255 * np.clip(image * brightness + noise, 0, 1)).astype(np.uint8)
 
 
-def _own_coordinates(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Every pixel in the shape's own frame, where it is centred, upright and about 1 in radius: (N, H, W) each."""
+def _local_coordinates(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """The coordinates of every pixel relative to the shape: centred, unrotated, radius about 1; (N, H, W) each."""
     grid = np.arange(SIDE) + 0.5
     centre = rng.uniform(11, 21, (2, num, 1, 1))
     radius = rng.uniform(7, 12, (num, 1, 1))
-    turn = rng.uniform(0, 2 * np.pi, (num, 1, 1))
+    rotation = rng.uniform(0, 2 * np.pi, (num, 1, 1))
     dx, dy = (grid - centre[0]) / radius, (grid[:, None] - centre[1]) / radius
-    return np.cos(turn) * dx + np.sin(turn) * dy, np.cos(turn) * dy - np.sin(turn) * dx
+    return np.cos(rotation) * dx + np.sin(rotation) * dy, np.cos(rotation) * dy - np.sin(rotation) * dx
 
 
 def _outline(name: str, u: Array, v: Array) -> Array:
-    """A field that is negative inside the outline and grows about evenly across its edge: (N, H, W)."""
+    """An approximate signed distance to the outline, negative inside: (N, H, W)."""
     r, angle = np.hypot(u, v), np.arctan2(v, u)
 
     def polygon(corners: int) -> Array:
@@ -91,35 +91,35 @@ def _outline(name: str, u: Array, v: Array) -> Array:
 
 
 def _coverage(field: Array) -> Array:
-    """How much of a pixel lies inside: a soft edge about one pixel wide, in [0, 1]."""
+    """The share of a pixel inside the outline, in [0, 1]: a soft edge about one pixel wide."""
     return np.clip(0.5 - 8 * field, 0, 1)
 
 
-def _ink(texture: str, u: Array, v: Array, rng: np.random.Generator) -> Array:
-    """How much of a pixel is marked with the second colour: (N, H, W) in [0, 1]."""
+def _marks(texture: str, u: Array, v: Array, rng: np.random.Generator) -> Array:
+    """The share of a pixel that has the second colour: (N, H, W) in [0, 1]."""
     waves = rng.uniform(6, 9, (len(u), 1, 1))
     a, b = np.sin(waves * u), np.sin(waves * v)
-    marks = {
+    patterns = {
         "plain": lambda: np.full_like(u, -1.0),
         "striped": lambda: a,
         "dotted": lambda: (a + b) / 2 - 0.45,
         "checked": lambda: 2 * a * b,
     }
-    return np.clip(0.5 + 2 * marks[texture](), 0, 1)
+    return np.clip(0.5 + 2 * patterns[texture](), 0, 1)
 
 
 def _two_colours(num: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """A shape's colour and that of its marks, far enough apart to be seen: (N, 3, 1, 1) each."""
-    paper = rng.uniform(0.15, 0.95, (num, 3, 1, 1))
-    away = np.where(paper.mean(axis=1, keepdims=True) > 0.55, -1, 1) * rng.uniform(0.3, 0.5, (num, 3, 1, 1))
-    return paper, np.clip(paper + away, 0, 1)
+    """The two colours of a shape, with a visible contrast: (N, 3, 1, 1) each."""
+    first = rng.uniform(0.15, 0.95, (num, 3, 1, 1))
+    contrast = np.where(first.mean(axis=1, keepdims=True) > 0.55, -1, 1) * rng.uniform(0.3, 0.5, (num, 3, 1, 1))
+    return first, np.clip(first + contrast, 0, 1)
 
 
 def _background(num: int, rng: np.random.Generator) -> Array:
-    """Two colours running into each other, with a few discs lying about: (N, 3, H, W)."""
+    """A gradient of two colours with three random discs: (N, 3, H, W)."""
     grid = np.linspace(-1, 1, SIDE)
-    turn = rng.uniform(0, 2 * np.pi, (num, 1, 1))
-    slope = 0.5 + 0.35 * (np.cos(turn) * grid + np.sin(turn) * grid[:, None])
+    rotation = rng.uniform(0, 2 * np.pi, (num, 1, 1))
+    slope = 0.5 + 0.35 * (np.cos(rotation) * grid + np.sin(rotation) * grid[:, None])
     ends = rng.uniform(0.1, 0.9, (2, num, 3, 1, 1))
     image = ends[0] + slope[:, None] * (ends[1] - ends[0])
     for _ in range(3):

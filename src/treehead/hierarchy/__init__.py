@@ -1,1 +1,1 @@
-"""Labels as a tree, and what the tree makes of a mistake."""
+"""Label trees: how they are read, and the severity of mistakes in them."""

@@ -1,4 +1,4 @@
-"""What the tree makes of a mistake, as arrays."""
+"""The severity of mistakes, as arrays: the height of the lowest common ancestor of truth and answer."""
 
 import numpy as np
 
@@ -7,28 +7,30 @@ from treehead.types import Array
 
 
 def severity_matrix(tree: LabelTree) -> Array:
-    """cost[true, predicted]: the height of the lowest common ancestor. Shapes: returns (K, K) float32."""
+    """cost[true, predicted]: the height of the lowest common ancestor of two leaves.
+
+    Shapes: returns (K, K) float32, 0 on the diagonal.
+    """
     return tree.heights.astype(np.float32)
 
 
 def level_severities(tree: LabelTree) -> tuple[Array, ...]:
-    """The severity matrix of every level's classes, as that level's head may be wrong.
+    """The severity matrix of each level's classes: edges up to their lowest common ancestor.
 
-    Shapes: returns per level (K_l, K_l) float32: edges up to the lowest common ancestor, 0 on the diagonal.
+    Shapes: returns per level l (K_l, K_l) float32, 0 on the diagonal. The first is `severity_matrix(tree)`.
     """
     matrices = []
-    for level, size in enumerate(tree.sizes):
-        ancestors = np.stack([np.arange(size)])
-        for parents in tree.parents[level:]:
-            ancestors = np.concatenate([ancestors, np.array(parents)[ancestors[-1:]]])
-        matrices.append((ancestors[:, :, None] != ancestors[:, None, :]).sum(axis=0).astype(np.float32))
+    for level, ids in enumerate(tree.ancestors):
+        _, leaf_of_class = np.unique(ids, return_index=True)
+        heights = tree.heights[np.ix_(leaf_of_class, leaf_of_class)]
+        matrices.append(np.maximum(heights - level, 0).astype(np.float32))
     return tuple(matrices)
 
 
 def chance_shares(tree: LabelTree) -> Array:
-    """Share of mistakes of severity 1, ... L if wrong answers were uniformly random.
+    """The share of mistakes of severity 1, ... L if wrong answers were uniformly random.
 
-    Shapes: returns (L,) float64, summing to 1; zeros for a tree of one leaf, which allows no mistake.
+    Shapes: returns (L,) float64, summing to 1; zeros for a tree of one leaf, where no mistake is possible.
     """
     counts = np.bincount(tree.heights.ravel(), minlength=len(tree.levels) + 1)[1:]
     return counts / max(counts.sum(), 1)

@@ -1,24 +1,24 @@
-"""From a label to what the loss should aim at: a distribution over the classes of a level."""
+"""Target distributions: what the loss compares the predicted probabilities of a level with, a row per label."""
 
 import numpy as np
 
 from treehead.types import Array
 
 
-def smoothed_targets(num_classes: int, smoothing: float) -> Array:
-    """One target distribution per label.
+def smoothed(targets: Array, smoothing: float) -> Array:
+    """Spread a share of every target distribution evenly over the classes (label smoothing).
 
-        targets[y, k] = (1 - smoothing) * [k = y] + smoothing / K
+        smoothed[y, k] = (1 - smoothing) * targets[y, k] + smoothing / K
 
-    Shapes: returns (K, K) float32, rows sum to 1; smoothing 0 gives one-hot rows.
+    Shapes: targets: (K, K), rows sum to 1; returns (K, K) float32, rows sum to 1.
     Conventions: the true class keeps its even share too, as in torch's label_smoothing.
     Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
     """
-    return smoothed(np.eye(num_classes), smoothing)
+    return ((1 - smoothing) * targets + smoothing / targets.shape[1]).astype(np.float32)
 
 
 def soft_targets(costs: Array, *, height: int, beta: float) -> Array:
-    """One target distribution per label, that falls off with the distance in the tree.
+    """Target distributions that fall off with the distance in the tree (soft labels).
 
         targets[y, k] = exp(-beta * costs[y, k] / height) / sum_j exp(-beta * costs[y, j] / height)
 
@@ -29,8 +29,3 @@ def soft_targets(costs: Array, *, height: int, beta: float) -> Array:
     """
     weights = np.exp(-beta * costs.astype(np.float64) / height)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def smoothed(targets: Array, smoothing: float) -> Array:
-    """`targets` with a share of every row spread evenly over its classes; see `smoothed_targets`."""
-    return ((1 - smoothing) * targets + smoothing / targets.shape[1]).astype(np.float32)

@@ -1,29 +1,40 @@
-"""The label tree: names of every level, and who is whose parent.
+"""The label tree: the classes of every level, and the parent of every class.
 
 Axes: L levels from the leaves up, K leaves.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from treehead.types import Array, UserError
 
 Nested: TypeAlias = "Mapping[str, Nested] | list[str]"
-"""Names within names, the top level outermost, lists of leaves innermost: {"pet": ["cat", "dog"]}."""
+"""Nested names, the top level outermost, lists of leaves innermost: {"pet": ["cat", "dog"]}."""
+
+Item = TypeVar("Item", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LabelTree:
-    """A tree whose leaves all lie equally deep. Above its last level stands one nameless root.
+    """A label tree whose leaves all have the same depth, below a root without a name.
 
-    names[l][i] is class i of level l, leaves first; parents[l][i] is its parent's id at level l + 1.
+    Everything with an entry per level starts with the leaves. The arrays derived from the tree are computed once, at
+    first use, and are read-only.
 
-    Raises: UserError: a name twice, an id out of range, a class without children, levels that do not fit.
+    Attributes:
+        name: What the tree is called in metrics and reports.
+        levels: The name of each level.
+        names: `names[l][i]` is the name of class i at level l.
+        parents: `parents[l][i]` is the id, at level l + 1, of the parent of class i at level l.
+
+    Raises:
+        UserError: A duplicate name, an id out of range, a class without children, or a wrong number of levels.
     """
 
     name: str
@@ -35,76 +46,78 @@ class LabelTree:
         if not self.levels or len(self.names) != len(self.levels) or len(self.parents) != len(self.levels) - 1:
             raise UserError(
                 f"tree {self.name!r} has {len(self.levels)} levels, names for {len(self.names)} and parents for "
-                f"{len(self.parents)}; it needs one list of names a level and parents for all but the last"
+                f"{len(self.parents)}; every level needs a list of names, every level but the last a list of parents"
             )
-        _refuse_twice(self.levels, f"tree {self.name!r} names a level twice")
+        _refuse_duplicates(self.levels, f"tree {self.name!r} has two levels of the same name")
         for level, names in zip(self.levels, self.names, strict=True):
-            _refuse_twice(names, f"level {level!r} of tree {self.name!r} names a class twice")
+            _refuse_duplicates(names, f"level {level!r} of tree {self.name!r} has two classes of the same name")
         if not self.names[0]:
             raise UserError(f"tree {self.name!r} has no leaves")
         for level, parents in enumerate(self.parents):
             self._check_parents(level, parents)
 
     def _check_parents(self, level: int, parents: tuple[int, ...]) -> None:
-        here, above = self.names[level], self.names[level + 1]
-        if len(parents) != len(here):
-            raise UserError(f"level {self.levels[level]!r} has {len(here)} classes and {len(parents)} parents")
-        for name, parent in zip(here, parents, strict=True):
+        children, above = self.names[level], self.names[level + 1]
+        if len(parents) != len(children):
+            raise UserError(f"level {self.levels[level]!r} has {len(children)} classes but {len(parents)} parents")
+        for name, parent in zip(children, parents, strict=True):
             if not 0 <= parent < len(above):
                 raise UserError(
                     f"{name!r} has parent {parent}, but level {self.levels[level + 1]!r} has ids 0 to {len(above) - 1}"
                 )
-        for childless in sorted(set(range(len(above))) - set(parents)):
-            raise UserError(f"{above[childless]!r} of level {self.levels[level + 1]!r} has no children")
+        childless = sorted(set(range(len(above))) - set(parents))
+        if childless:
+            raise UserError(f"{above[childless[0]]!r} of level {self.levels[level + 1]!r} has no children")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what is derived from them is computed again after unpickling."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Classes per level, leaves first."""
+        """Number of classes of each level."""
         return tuple(len(names) for names in self.names)
 
     @property
     def num_leaves(self) -> int:
+        """Number of leaves, K."""
         return len(self.names[0])
 
-    @property
+    @cached_property
     def ancestors(self) -> Array:
-        """(L, K) int64: row l holds each leaf's class id at level l; row 0 counts the leaves."""
-        path = [np.arange(self.num_leaves)]
+        """(L, K) int64: the class id of each leaf at each level; row 0 is 0, 1, ... K - 1."""
+        ids = [np.arange(self.num_leaves)]
         for parents in self.parents:
-            path.append(np.array(parents, np.int64)[path[-1]])
-        return np.stack(path)
+            ids.append(np.array(parents, np.int64)[ids[-1]])
+        return _read_only(np.stack(ids))
 
-    @property
+    @cached_property
     def heights(self) -> Array:
-        """(K, K) int64: height of the lowest common ancestor, 0 on the diagonal, 1 for siblings, L at the root."""
-        ancestors = self.ancestors
-        return (ancestors[:, :, None] != ancestors[:, None, :]).sum(axis=0)
+        """(K, K) int64: height of the lowest common ancestor: 0 on the diagonal, 1 for siblings, L for the root."""
+        heights = np.zeros((self.num_leaves, self.num_leaves), np.int64)
+        for ids in self.ancestors:
+            heights += ids[:, None] != ids
+        return _read_only(heights)
 
     @property
     def leaf_order(self) -> Array:
-        """(K,) int64: the leaves in an order that keeps siblings together at every level."""
-        return np.lexsort(self.ancestors)  # last key first: the top level sorts before the ones below
+        """(K,) int64: the leaves in an order in which siblings are adjacent at every level."""
+        return np.lexsort(self.ancestors)  # sorts by the last key first, that is by the top level
 
     def label_paths(self, leaves: Array) -> Array:
-        """(N,) leaf ids -> (N, L) class ids at every level."""
+        """The class ids of leaves at every level.
+
+        Args:
+            leaves: (N,) leaf ids.
+
+        Returns:
+            (N, L) class ids.
+        """
         return self.ancestors[:, leaves].T
 
     def path_names(self, leaf: int) -> tuple[str, ...]:
-        """The names from a leaf up to the last level."""
+        """The names of a leaf and of all its ancestors, leaf first."""
         return tuple(names[i] for names, i in zip(self.names, self.ancestors[:, leaf], strict=True))
-
-    def up_to(self, level: str) -> "LabelTree":
-        """The shallower tree that ends with `level`; its name says so, for figures on it compare with no other's.
-
-        Raises: UserError: there is no such level.
-        """
-        if level not in self.levels:
-            raise UserError(f"tree {self.name!r} has no level {level!r}, only {', '.join(self.levels)}")
-        depth = self.levels.index(level) + 1
-        if depth == len(self.levels):
-            return self
-        name = f"{self.name} up to {level}"
-        return LabelTree(name, self.levels[:depth], self.names[:depth], self.parents[: depth - 1])
 
     def to_json(self) -> dict[str, Any]:
         """The four fields as plain lists."""
@@ -117,33 +130,43 @@ class LabelTree:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "LabelTree":
-        """Undo `to_json`.
+        """Build the tree that `to_json` wrote.
 
-        Raises: UserError: a field is missing, or the fields make no tree.
+        Args:
+            value: The four fields.
+
+        Raises:
+            UserError: A field is missing, or the fields are not a valid tree.
         """
         try:
             names = tuple(tuple(map(str, level)) for level in value["names"])
             parents = tuple(tuple(map(int, level)) for level in value["parents"])
             name, levels = str(value["name"]), tuple(map(str, value["levels"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"this is no label tree: {error!r}") from None
+            raise UserError(f"not a label tree as JSON: {error!r}") from None
         return cls(name, levels, names, parents)
 
     @classmethod
     def from_paths(cls, name: str, levels: Iterable[str], paths: Iterable[tuple[str, ...]]) -> "LabelTree":
-        """Build from one path of names per leaf, leaf first; ids count names in order of appearance.
+        """Build a tree from the path of each leaf. Ids follow the order in which names first appear.
 
-        Raises: UserError: a leaf twice, a class with two parents, a path of another length than `levels`.
+        Args:
+            name: What the tree is called.
+            levels: The name of each level, leaves first.
+            paths: For each leaf its name and those of its ancestors, leaf first, a name per level.
+
+        Raises:
+            UserError: A duplicate leaf, a class with two parents, or a path that has not one name per level.
         """
         levels, paths = tuple(levels), list(paths)
         for path in paths:
             if len(path) != len(levels):
-                raise UserError(f"{path[0]!r} lies {len(path)} levels deep, tree {name!r} has {len(levels)}")
-        _refuse_twice((path[0] for path in paths), f"tree {name!r} names a leaf twice")
-        floors = list(zip(*paths, strict=True)) or [()] * len(levels)
-        ids = [{name: i for i, name in enumerate(dict.fromkeys(floor))} for floor in floors]
+                raise UserError(f"{path!r} has {len(path)} names, but tree {name!r} has {len(levels)} levels")
+        _refuse_duplicates((path[0] for path in paths), f"tree {name!r} has two leaves of the same name")
+        names = list(zip(*paths, strict=True)) or [()] * len(levels)
+        ids = [{name: i for i, name in enumerate(dict.fromkeys(level))} for level in names]
         parents = []
-        for level, (below, above) in enumerate(pairwise(floors)):
+        for level, (below, above) in enumerate(pairwise(names)):
             parent_of: dict[str, str] = {}
             for child, parent in zip(below, above, strict=True):
                 if parent_of.setdefault(child, parent) != parent:
@@ -153,31 +176,48 @@ class LabelTree:
 
     @classmethod
     def from_nested(cls, name: str, levels: Iterable[str], nested: Nested) -> "LabelTree":
-        """Build from names within names; `levels` run from the leaves up, ids count names in order of appearance.
+        """Build a tree from nested names. Ids follow the order in which names first appear.
 
             LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
 
-        Conventions: a leaf that lies less deep than others stands, under its own name, at the levels below it too.
-        Raises: UserError: a class without children, and as `from_paths`.
+        A leaf that is less deep than others is repeated, under its own name, at the levels below it.
+
+        Args:
+            name: What the tree is called.
+            levels: The name of each level, leaves first.
+            nested: Names that contain names, the top level outermost, lists of leaves innermost.
+
+        Raises:
+            UserError: A class without children, and as `from_paths`.
         """
         levels = tuple(levels)
-        paths = (path[:1] * (len(levels) - len(path)) + path for path in _paths(nested))
+        paths = (path[:1] * (len(levels) - len(path)) + path for path in _nested_paths(nested))
         return cls.from_paths(name, levels, paths)
 
 
-def _paths(nested: Nested) -> Iterator[tuple[str, ...]]:
+def first_duplicate(items: Iterable[Item]) -> Item | None:
+    """The first of the `items` that occurs more than once, None if there is none."""
+    return next((item for item, count in Counter(items).items() if count > 1), None)
+
+
+def _nested_paths(nested: Nested) -> Iterator[tuple[str, ...]]:
     if isinstance(nested, str):
-        raise UserError(f"{nested!r} stands where a list of leaves should")
+        raise UserError(f"expected a list of leaf names, got the name {nested!r}")
     if not isinstance(nested, Mapping):
         yield from ((leaf,) for leaf in nested)
         return
     for parent, below in nested.items():
         if not below:
             raise UserError(f"{parent!r} has no children")
-        yield from ((*path, parent) for path in _paths(below))
+        yield from ((*path, parent) for path in _nested_paths(below))
 
 
-def _refuse_twice(names: Iterable[str], message: str) -> None:
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise UserError(f"{message}: {name!r}")
+def _refuse_duplicates(names: Iterable[str], message: str) -> None:
+    duplicate = first_duplicate(names)
+    if duplicate is not None:
+        raise UserError(f"{message}: {duplicate!r}")
+
+
+def _read_only(array: Array) -> Array:
+    array.setflags(write=False)
+    return array

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from treehead.config import changed
-from treehead.data.pictures import read_picture
+from treehead.data.image_file import read_image
 from treehead.decode import decode, restricted
 from treehead.extras import require
 from treehead.hierarchy.subtree import leaves_under
@@ -68,7 +68,7 @@ class Classifier:
         if isinstance(images, np.ndarray):
             pixels = images
         else:
-            pixels = np.stack([read_picture(Path(image), shape=self.input_shape) for image in images])
+            pixels = np.stack([read_image(Path(image), shape=self.input_shape) for image in images])
         if pixels.dtype != np.uint8 or pixels.shape[1:] != self.input_shape:
             expected = ", ".join(map(str, self.input_shape))
             raise UserError(f"expected (N, {expected}) uint8, got {pixels.shape} {pixels.dtype}")

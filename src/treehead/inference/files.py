@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from treehead.data.picture_files import decoded, find_pictures
+from treehead.data.image_batches import find_images, read_batches
 from treehead.inference.classifier import Classifier
 from treehead.inference.output import PredictOptions
 from treehead.inference.writers import WriteBatch
@@ -47,11 +47,11 @@ def predict_files(
     Raises: UserError: a place does not exist, no images, no readable image, or options that do not fit the tree.
     """
     options.check(classifier.tree)
-    total = sum(1 for _ in find_pictures(places))
+    total = sum(1 for _ in find_images(places))
     if not total:
         raise UserError(f"no file in {', '.join(map(str, places))} has the suffix of an image format")
     outcome = Outcome()
-    for batch in decoded(find_pictures(places), shape=classifier.input_shape, threads=usable_cores()):
+    for batch in read_batches(find_images(places), shape=classifier.input_shape, threads=usable_cores()):
         if batch.paths:
             write(batch.paths, classifier.predict(batch.pixels, under=options.under))
         outcome.answered += len(batch.paths)

@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from treehead.data.pictures import NotAPicture, TooManyPixels, decode_picture
+from treehead.data.image_file import NotAnImage, TooManyPixels, read_image
 from treehead.inference.classifier import Classifier
 from treehead.inference.output import PredictOptions, objects
 from treehead.serve.hosts import HostCheck
@@ -148,7 +148,7 @@ def _predictions(classifier: Classifier, images: Sequence[UploadFile], options: 
     shape = classifier.input_shape
     pixels = np.stack(
         [
-            decode_picture(image.file, name, shape=shape, formats=FORMATS, most_pixels=MAX_PIXELS)
+            read_image(image.file, name=name, shape=shape, formats=FORMATS, max_pixels=MAX_PIXELS)
             for image, name in zip(images, names, strict=True)
         ]
     )
@@ -195,7 +195,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     def user_error(request: Request, error: Exception) -> JSONResponse:
-        status = 415 if isinstance(error, NotAPicture) else 413 if isinstance(error, TooManyPixels) else 422
+        status = 415 if isinstance(error, NotAnImage) else 413 if isinstance(error, TooManyPixels) else 422
         return JSONResponse({"detail": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)

@@ -1,4 +1,4 @@
-"""What an epoch's plan decides."""
+"""The plan of an epoch."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_reflection_by_hand() -> None:
     assert reflected(np.array([-2, 0, 1]), 1).tolist() == [0, 0, 0]
 
 
-def test_reflection_is_numpys() -> None:
+def test_reflection_is_that_of_numpy() -> None:
     row = np.arange(9)
     assert (row[reflected(np.arange(-4, 13), 9)] == np.pad(row, 4, mode="reflect")).all()
 
@@ -34,7 +34,7 @@ def test_fewer_images_than_a_batch_make_one_batch() -> None:
     assert plan(num=5).order.shape == (1, 5)
 
 
-def test_the_same_epoch_is_drawn_again_and_the_next_is_another() -> None:
+def test_a_plan_depends_only_on_seed_and_epoch() -> None:
     assert (plan().order == plan().order).all()
     assert (plan().order != plan(epoch=2).order).any()
     assert (plan().order != plan(seed=4).order).any()
@@ -53,11 +53,11 @@ def test_about_half_are_flipped_and_shifts_reach_both_ends() -> None:
     assert set(drawn.rows[..., 2].ravel().tolist()) == {1, 2, 3}
 
 
-def test_the_blank_square_has_its_size_and_moves() -> None:
+def test_cutout_squares_have_their_size_and_any_position() -> None:
     drawn = draw_epoch_plan(
         AugmentConfig(cutout_px=2), num_images=500, image_size=(6, 5), batch_size=50, seed=0, epoch=1
     )
-    assert set(drawn.box_rows.sum(axis=-1).ravel().tolist()) == {1, 2}  # 1 where it hangs over the edge
+    assert set(drawn.box_rows.sum(axis=-1).ravel().tolist()) == {1, 2}  # 1 where it is partly outside
     assert drawn.box_rows.any(axis=(0, 1)).all()
     assert drawn.box_columns.any(axis=(0, 1)).all()
     assert not plan().box_rows.any()
@@ -70,7 +70,7 @@ def test_dropout_keeps_the_mean() -> None:
     assert (scale == dropout_scale(1, (200, 200), 0.25)).all()
 
 
-def test_boxes_of_another_image_are_as_large_as_their_share() -> None:
+def test_cutmix_boxes_are_as_large_as_the_share_of_the_partner() -> None:
     drawn = draw_epoch_plan(
         AugmentConfig(cutmix=0.5, crop_px=0), num_images=4000, image_size=(32, 32), batch_size=100, seed=0, epoch=1
     )
@@ -80,11 +80,11 @@ def test_boxes_of_another_image_are_as_large_as_their_share() -> None:
     shares = np.stack([drawn.partner_shares(step) for step in range(len(drawn.order))])
     boxes = drawn.box_rows[..., :, None] & drawn.box_columns[..., None, :]
     np.testing.assert_allclose(shares, boxes.mean(axis=(2, 3)) * mixed, atol=1e-6)
-    assert 0.3 < shares[mixed].mean() < 0.5  # half the image on average, less what hangs over the edge
+    assert 0.3 < shares[mixed].mean() < 0.5  # half the image on average, minus what is outside
 
 
 @pytest.mark.parametrize(("epoch", "mixes"), [(1, True), (8, True), (9, False), (10, False)])
-def test_the_last_epochs_may_be_unmixed(epoch: int, mixes: bool) -> None:
+def test_the_last_epochs_can_be_without_cutmix(epoch: int, mixes: bool) -> None:
     augment = AugmentConfig(cutmix=0.5, cutmix_until=0.8)
     drawn = draw_epoch_plan(
         augment, num_images=40, image_size=(8, 8), batch_size=20, seed=0, epoch=epoch, num_epochs=10
@@ -92,7 +92,7 @@ def test_the_last_epochs_may_be_unmixed(epoch: int, mixes: bool) -> None:
     assert (drawn.partners >= 0).any() == mixes
 
 
-def test_a_blank_square_is_no_part_of_another_label() -> None:
+def test_cutout_has_no_partner() -> None:
     drawn = draw_epoch_plan(AugmentConfig(cutout_px=3), num_images=50, image_size=(6, 5), batch_size=8, seed=0, epoch=1)
     assert drawn.has_boxes
     assert (drawn.partner_shares(0) == 0).all()
@@ -115,10 +115,10 @@ def test_shrinking_averages_areas() -> None:
     np.testing.assert_allclose(shrinking(32, 20).sum(axis=1), 1, atol=1e-6)
 
 
-def test_shares_draw_rare_images_again_and_again() -> None:
+def test_shares_draw_with_replacement() -> None:
     shares = np.array([0.5, *[0.5 / 999] * 999])
     drawn = draw_epoch_plan(
         AugmentConfig(), num_images=1000, image_size=(4, 4), batch_size=10, seed=0, epoch=1, shares=shares
     )
     assert drawn.order.shape == (100, 10)
-    assert 430 < (drawn.order == 0).sum() < 570  # 500, give or take four standard deviations
+    assert 430 < (drawn.order == 0).sum() < 570  # 500, plus or minus four standard deviations

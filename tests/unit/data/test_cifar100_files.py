@@ -1,4 +1,4 @@
-"""A made-up release of two images a leaf, and every way its files can be damaged."""
+"""A synthetic release of two images per leaf, and every way its files can be damaged."""
 
 import contextlib
 import hashlib
@@ -77,16 +77,16 @@ def test_reading_gives_planes_and_a_label_per_level(kind: str, request: pytest.F
     np.testing.assert_array_equal(dataset.train.labels, TREE.label_paths(np.tile(np.arange(100), 2)))
 
 
-def test_check_says_every_fact_that_holds(folder: Path, archive: Path) -> None:
-    said = list(check(folder, TREE, RELEASE))
-    assert said[0] == "train.bin: 614,800 bytes, 200 records, 2 images of every leaf"
-    assert said[1] == "train.bin: all 200 superclass bytes agree with the tree"
-    assert said[-1].startswith("train.bin: channel standard deviations 0.2")
-    assert list(check(archive, TREE, RELEASE)) == [f"{ARCHIVE}: MD5 {MD5}", *said]
+def test_check_lists_every_fact_that_holds(folder: Path, archive: Path) -> None:
+    lines = list(check(folder, TREE, RELEASE))
+    assert lines[0] == "train.bin: 614,800 bytes, 200 records, 2 images of every leaf"
+    assert lines[1] == "train.bin: all 200 superclass bytes agree with the tree"
+    assert lines[-1].startswith("train.bin: channel standard deviations 0.2")
+    assert list(check(archive, TREE, RELEASE)) == [f"{ARCHIVE}: MD5 {MD5}", *lines]
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive", "tmp_path"])
-def test_find_takes_the_folder_the_archive_and_what_holds_them(kind: str, request: pytest.FixtureRequest) -> None:
+def test_find_accepts_the_folder_the_archive_and_the_folder_above(kind: str, request: pytest.FixtureRequest) -> None:
     expected = request.getfixturevalue("folder" if kind == "tmp_path" else kind)
     place = request.getfixturevalue(kind)
     nowhere = Path("/nowhere")
@@ -95,26 +95,26 @@ def test_find_takes_the_folder_the_archive_and_what_holds_them(kind: str, reques
     assert find(None, named_by_environment=None, cache=place) == expected
 
 
-def test_find_gives_nothing_where_nobody_named_a_place(tmp_path: Path) -> None:
+def test_find_returns_none_without_a_named_place(tmp_path: Path) -> None:
     assert find(None, named_by_environment="", cache=tmp_path) is None
     assert find(None, named_by_environment=None, cache=tmp_path / "not there yet") is None
 
 
-def test_a_named_place_without_a_release_is_an_error_though_the_cache_has_one(folder: Path, tmp_path: Path) -> None:
+def test_a_named_place_without_the_release_is_an_error_even_if_the_cache_has_it(folder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UserError, match=rf"data.root = {empty} holds no CIFAR-100"):
+    with pytest.raises(UserError, match=rf"data.root = {empty} does not contain CIFAR-100"):
         find(empty, named_by_environment=None, cache=folder)
-    with pytest.raises(UserError, match=r"TREEHEAD_DATA = .* holds no CIFAR-100"):
+    with pytest.raises(UserError, match=r"TREEHEAD_DATA = .* does not contain CIFAR-100"):
         find(None, named_by_environment=str(empty), cache=folder)
 
 
-def test_a_place_that_may_not_be_looked_into_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_without_read_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(self: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", refused)
-    with pytest.raises(UserError, match=r"cannot look into .*: Permission denied"):
+    with pytest.raises(UserError, match=r"cannot read .*: Permission denied"):
         find(tmp_path, named_by_environment=None, cache=tmp_path)
 
 
@@ -133,7 +133,7 @@ def test_swapped_files(folder: Path) -> None:
 
 def test_a_missing_file(folder: Path) -> None:
     (folder / "test.bin").unlink()
-    with pytest.raises(UserError, match=r"test.bin is missing; `treehead data get cifar100` fetches the release"):
+    with pytest.raises(UserError, match=r"test.bin is missing; `treehead data get cifar100` downloads the release"):
         read(folder, TREE, RELEASE)
 
 
@@ -151,14 +151,14 @@ def test_a_fine_byte_out_of_range(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("superclass", [1, 255])
-def test_a_superclass_byte_against_the_tree(folder: Path, superclass: int) -> None:
+def test_a_superclass_byte_that_contradicts_the_tree(folder: Path, superclass: int) -> None:
     damage(folder / "test.bin", 0, superclass)
-    found = rf"record 0 \('apple'\) has superclass byte {superclass}, expected 4 \('fruit_and_vegetables'\)"
-    with pytest.raises(UserError, match=rf"test.bin: {found}"):
+    message = rf"record 0 \('apple'\) has superclass byte {superclass}, expected 4 \('fruit_and_vegetables'\)"
+    with pytest.raises(UserError, match=rf"test.bin: {message}"):
         read(folder, TREE, RELEASE)
 
 
-def test_a_leaf_with_an_image_too_many(folder: Path) -> None:
+def test_a_leaf_with_one_image_too_few(folder: Path) -> None:
     first, sibling = (int(leaf) for leaf in np.flatnonzero(TREE.ancestors[1] == 0)[:2])
     damage(folder / "train.bin", first * RECORD + 1, sibling)  # the superclass byte still agrees
     read(folder, TREE, RELEASE)
@@ -174,21 +174,21 @@ def test_a_damaged_pixel(folder: Path) -> None:
 
 def test_an_archive_of_another_checksum(archive: Path) -> None:
     damage(archive, len(PACKED) // 2, PACKED[len(PACKED) // 2] ^ 1)
-    with pytest.raises(UserError, match=rf"{ARCHIVE}: expected MD5 {MD5}, found \w+; fetch it again"):
+    with pytest.raises(UserError, match=rf"{ARCHIVE}: expected MD5 {MD5}, found \w+: damaged; download it again"):
         list(check(archive, TREE, RELEASE))
 
 
 @pytest.mark.parametrize("at", range(20, len(PACKED), len(PACKED) // 40))
-def test_a_damaged_archive_is_a_sentence_wherever_the_damage(archive: Path, at: int) -> None:
+def test_damage_anywhere_in_an_archive_is_a_user_error(archive: Path, at: int) -> None:
     damage(archive, at, PACKED[at] ^ 0x55)
     with pytest.raises(UserError, match=ARCHIVE):
         list(check(archive, TREE, RELEASE))
-    with contextlib.suppress(UserError):  # some bytes do not matter to gzip; nothing else may come of it
+    with contextlib.suppress(UserError):  # gzip ignores some bytes; only a UserError may be raised
         read(archive, TREE, RELEASE)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", PACKED[: len(PACKED) // 2], packed({"train.bin": b""})])
-def test_what_is_no_archive_or_half_of_one(archive: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"not an archive", PACKED[: len(PACKED) // 2], packed({"train.bin": b""})])
+def test_a_file_that_is_not_a_whole_archive(archive: Path, content: bytes) -> None:
     archive.write_bytes(content)
     with pytest.raises(UserError, match=ARCHIVE):
         read(archive, TREE, RELEASE)
@@ -196,11 +196,11 @@ def test_what_is_no_archive_or_half_of_one(archive: Path, content: bytes) -> Non
 
 def test_an_archive_without_a_file_names_it(archive: Path) -> None:
     archive.write_bytes(packed({"train.bin": FILES["train.bin"]}))
-    with pytest.raises(UserError, match=rf"{ARCHIVE}: expected .* but .*{FOLDER}/test.bin"):
+    with pytest.raises(UserError, match=rf"{ARCHIVE} is not CIFAR-100's binary release: .*{FOLDER}/test.bin"):
         read(archive, TREE, RELEASE)
 
 
-def test_an_archive_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch, archive: Path) -> None:
+def test_an_archive_without_read_permission(monkeypatch: pytest.MonkeyPatch, archive: Path) -> None:
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -209,6 +209,6 @@ def test_an_archive_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch, archiv
         list(check(archive, TREE, RELEASE))
 
 
-def test_the_release_of_record() -> None:
+def test_the_published_facts() -> None:
     assert cifar100.RELEASE.md5 == "03b5dce01913d631647c71ecec9e9cb8"
     assert [count * 100 * RECORD for _, count in cifar100.RELEASE.per_leaf] == [153_700_000, 30_740_000]

@@ -1,4 +1,4 @@
-"""Splits and statistics, small enough to do by hand."""
+"""Splits and statistics, small enough to check by hand."""
 
 import re
 
@@ -13,7 +13,7 @@ TREE = LabelTree.from_paths("pets", ("fine", "superclass"), [("cat", "mammal"), 
 
 
 def images(per_leaf: list[int], *, first: int = 0) -> Images:
-    """One pixel per image, which is its number: it tells the images apart."""
+    """One pixel per image, with the number of the image as its value."""
     leaves = np.repeat(np.arange(3), per_leaf)
     pixels = np.arange(first, first + len(leaves), dtype=np.uint8).reshape(-1, 1, 1, 1)
     return Images(pixels, TREE.label_paths(leaves))
@@ -34,14 +34,14 @@ def test_take_keeps_pixels_and_labels_together_and_copies() -> None:
     assert numbers(DATASET.train)[[0, 39]].tolist() == [0, 39]
 
 
-def test_official_trains_on_all_and_draws_the_curve_on_the_test_images() -> None:
+def test_official_trains_on_all_images_and_validates_on_the_test_images() -> None:
     splits = split(DATASET, "official")
     assert splits.name == "official"
     assert splits.train is DATASET.train
     assert splits.validation is splits.test is DATASET.test
 
 
-def test_percentages_divide_the_training_images_and_leave_the_test_images_alone() -> None:
+def test_percentages_split_the_training_images_and_keep_the_test_images() -> None:
     splits = split(DATASET, "80:20")
     assert splits.name == "80:20"
     assert np.bincount(splits.train.labels[:, 0]).tolist() == [8, 8, 16]
@@ -49,7 +49,7 @@ def test_percentages_divide_the_training_images_and_leave_the_test_images_alone(
     assert splits.test is DATASET.test
 
 
-def test_pool_all_divides_every_image() -> None:
+def test_pool_all_splits_every_image() -> None:
     splits = split(DATASET, "80:20", pool="all")
     assert splits.name == "80:20 of all"
     assert splits.validation is splits.test
@@ -61,7 +61,7 @@ def test_pool_all_divides_every_image() -> None:
 @pytest.mark.parametrize(
     ("kind", "pool", "message"),
     [
-        ("official", "all", "'official' has none"),
+        ("official", "all", "percentages in data.split, such as 80:20, not 'official'"),
         ("80:30", "train", "must sum to 100"),
         ("50:25:25", "train", "two percentages such as 80:20"),
         ("most", "train", "'official' or two percentages"),
@@ -70,7 +70,7 @@ def test_pool_all_divides_every_image() -> None:
         ("100:0", "train", "'cat' has 10 images, too few for both parts"),
     ],
 )
-def test_an_impossible_split_is_one_clear_sentence(kind: str, pool: str, message: str) -> None:
+def test_an_impossible_split_is_refused(kind: str, pool: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         split(DATASET, kind, pool=pool)
 

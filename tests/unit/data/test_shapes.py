@@ -1,4 +1,4 @@
-"""The embedded data set: its tree, its seed, and that no class is given away by colour or light."""
+"""The built-in data set: its tree, its seed, and that colour and brightness do not reveal the class."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_every_leaf_has_its_images(drawn: Dataset) -> None:
         np.testing.assert_array_equal(images.labels, drawn.tree.label_paths(images.labels[:, 0]))
 
 
-def test_the_seed_decides_every_pixel() -> None:
+def test_the_seed_determines_every_pixel() -> None:
     first, again, other = (shapes(train_per_leaf=2, test_per_leaf=1, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.train.pixels, again.train.pixels)
     np.testing.assert_array_equal(first.test.pixels, again.test.pixels)
@@ -40,15 +40,15 @@ def test_no_image_is_drawn_twice(drawn: Dataset) -> None:
     assert len(np.unique(everything.reshape(len(everything), -1), axis=0)) == len(everything)
 
 
-def test_mean_colour_does_not_give_the_leaf_away(drawn: Dataset) -> None:
-    """The nearest class mean in colour space is right about as often as a guess, one in 24."""
+def test_the_mean_colour_does_not_reveal_the_leaf(drawn: Dataset) -> None:
+    """The nearest class mean in colour space is right about as often as a random guess, 1 in 24."""
     train, test = (images.pixels.mean(axis=(2, 3)) for images in (drawn.train, drawn.test))
     centres = np.stack([train[drawn.train.labels[:, 0] == leaf].mean(axis=0) for leaf in range(24)])
     nearest = ((test[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
     assert (nearest == drawn.test.labels[:, 0]).mean() < 3 / 24
 
 
-def test_the_images_use_the_range_of_a_byte_without_losing_themselves_at_its_ends(drawn: Dataset) -> None:
+def test_the_images_use_the_range_of_a_byte_with_few_clipped_pixels(drawn: Dataset) -> None:
     pixels = drawn.train.pixels
     assert 90 < pixels.mean() < 165
     assert pixels.std() > 40

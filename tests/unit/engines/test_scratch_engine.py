@@ -14,7 +14,7 @@ from treehead.engines.scratch.engine import ScratchEngine
 from treehead.engines.scratch.network import Network
 from treehead.engines.scratch.workspace import Workspace
 from treehead.engines.weights import initial_weights
-from treehead.hierarchy.targets import smoothed_targets
+from treehead.hierarchy.targets import smoothed
 from treehead.spec import Conv2d, Linear, NetSpec, Residual, build_spec
 from treehead.types import Array, UserError
 
@@ -25,7 +25,7 @@ SPEC = build_spec(
     levels=("fine", "superclass", "group"),
     sizes=SIZES,
 )
-OBJECTIVE = Objective(tuple(smoothed_targets(size, 0.1) for size in SIZES), np.array([1.0, 0.5, 0.25]))
+OBJECTIVE = Objective(tuple(smoothed(np.eye(size), 0.1) for size in SIZES), np.array([1.0, 0.5, 0.25]))
 
 
 def engine_of(optimizer: AdamConfig | MuonConfig | None = None, config: EngineConfig | None = None) -> ScratchEngine:

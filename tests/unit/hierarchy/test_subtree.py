@@ -1,4 +1,4 @@
-"""Parts of a small tree, by name."""
+"""Subtrees of a small tree, by name."""
 
 import numpy as np
 import pytest
@@ -22,28 +22,28 @@ TREE = LabelTree.from_nested(
         ("crow", ["crow"]),
         ("kind:bird", ["owl", "crow"]),
         ("fine:bird", ["bird"]),
-        ("bush", ["bush"]),  # a leaf and its parent: one and the same part of the tree
+        ("bush", ["bush"]),  # a leaf and its parent: the same subtree
     ],
 )
 def test_a_node_is_found_by_its_name(node: str, leaves: list[str]) -> None:
-    found = leaves_under(TREE, node)
-    assert [name for name, inside in zip(TREE.names[0], found, strict=True) if inside] == leaves
+    mask = leaves_under(TREE, node)
+    assert [name for name, inside in zip(TREE.names[0], mask, strict=True) if inside] == leaves
 
 
 @pytest.mark.parametrize(
-    ("node", "said"),
+    ("node", "message"),
     [
         ("fisch", "tree 'zoo' has no node 'fisch'; did you mean fish"),
-        ("xyz", "its last level has animal, plant"),
-        ("bird", "'bird' means several parts of tree 'zoo'; say fine:bird or kind:bird"),
+        ("xyz", "its top level has animal, plant"),
+        ("bird", "'bird' is ambiguous in tree 'zoo'; write fine:bird or kind:bird"),
         ("group:fish", "no node 'group:fish'"),
     ],
 )
-def test_what_is_no_node_is_said(node: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_unknown_and_ambiguous_nodes_are_refused(node: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         leaves_under(TREE, node)
 
 
-def test_the_root_of_a_single_top_class_holds_everything() -> None:
+def test_a_single_top_class_contains_every_leaf() -> None:
     tree = LabelTree.from_nested("one", ("fine", "kind"), {"all": ["a", "b"]})
     np.testing.assert_array_equal(leaves_under(tree, "all"), [True, True])

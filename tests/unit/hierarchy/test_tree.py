@@ -1,4 +1,7 @@
-"""A tree of five leaves, small enough to walk by hand."""
+"""A tree of five leaves, small enough to check by hand."""
+
+import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ def test_sizes_count_the_classes_of_every_level() -> None:
     assert ANIMALS.num_leaves == 5
 
 
-def test_ancestors_are_every_leafs_class_at_every_level() -> None:
+def test_ancestors_hold_the_class_of_each_leaf_at_each_level() -> None:
     np.testing.assert_array_equal(ANIMALS.ancestors, [[0, 1, 2, 3, 4], [0, 1, 0, 2, 3], [0, 1, 0, 0, 1]])
     assert ANIMALS.ancestors.dtype == np.int64
 
@@ -36,7 +39,7 @@ def test_heights_are_the_steps_up_to_the_common_ancestor() -> None:
     assert ANIMALS.heights.dtype == np.int64
 
 
-def test_leaf_order_puts_siblings_side_by_side() -> None:
+def test_leaf_order_keeps_siblings_adjacent() -> None:
     assert [ANIMALS.names[0][leaf] for leaf in ANIMALS.leaf_order] == ["cat", "dog", "eagle", "carp", "crab"]
 
 
@@ -45,16 +48,25 @@ def test_paths_run_from_the_leaf_up() -> None:
     np.testing.assert_array_equal(ANIMALS.label_paths(np.array([2, 4, 2])), [[2, 0, 0], [4, 3, 1], [2, 0, 0]])
 
 
-def test_up_to_cuts_the_levels_above() -> None:
-    shallow = ANIMALS.up_to("kind")
-    assert shallow.name == "animals up to kind"
-    assert (shallow.levels, shallow.sizes, shallow.parents) == (("fine", "kind"), (5, 4), ANIMALS.parents[:1])
-    assert ANIMALS.up_to("home") == ANIMALS
+def test_derived_arrays_are_computed_once_and_read_only() -> None:
+    assert ANIMALS.ancestors is ANIMALS.ancestors
+    assert ANIMALS.heights is ANIMALS.heights
+    for array in (ANIMALS.ancestors, ANIMALS.heights):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 1
 
 
-def test_up_to_a_level_there_is_not() -> None:
-    with pytest.raises(UserError, match="tree 'animals' has no level 'colour', only fine, kind, home"):
-        ANIMALS.up_to("colour")
+def test_computed_arrays_change_neither_equality_nor_copies() -> None:
+    used = dataclasses.replace(ANIMALS)
+    assert used.heights.shape == (5, 5)
+    fresh = dataclasses.replace(used)
+    assert fresh == used
+    assert hash(fresh) == hash(used)
+    assert dataclasses.replace(used, name="zoo").name == "zoo"
+    restored = pickle.loads(pickle.dumps(used))
+    assert restored == used
+    assert vars(restored) == vars(fresh)
+    np.testing.assert_array_equal(restored.heights, used.heights)
 
 
 def test_one_leaf_is_a_tree() -> None:
@@ -82,18 +94,21 @@ PARTS = {"name": "t", "levels": ["fine", "kind"], "names": [["cat", "carp"], ["p
     [
         ({"levels": [], "names": [], "parents": []}, "has 0 levels"),
         ({"parents": []}, "has 2 levels, names for 2 and parents for 0"),
-        ({"levels": ["fine", "fine"]}, "names a level twice: 'fine'"),
-        ({"names": [["cat", "cat"], ["pet", "food"]]}, "level 'fine' of tree 't' names a class twice: 'cat'"),
+        ({"levels": ["fine", "fine"]}, "tree 't' has two levels of the same name: 'fine'"),
+        (
+            {"names": [["cat", "cat"], ["pet", "food"]]},
+            "level 'fine' of tree 't' has two classes of the same name: 'cat'",
+        ),
         ({"names": [[], []], "parents": [[]]}, "tree 't' has no leaves"),
-        ({"parents": [[0]]}, "level 'fine' has 2 classes and 1 parents"),
+        ({"parents": [[0]]}, "level 'fine' has 2 classes but 1 parents"),
         ({"parents": [[0, 2]]}, "'carp' has parent 2, but level 'kind' has ids 0 to 1"),
         ({"parents": [[0, -1]]}, "'carp' has parent -1"),
         ({"parents": [[0, 0]]}, "'food' of level 'kind' has no children"),
-        ({"parents": [["one", "two"]]}, "this is no label tree"),
-        ({"parents": None}, "this is no label tree"),
+        ({"parents": [["one", "two"]]}, "not a label tree as JSON"),
+        ({"parents": None}, "not a label tree as JSON"),
     ],
 )
-def test_json_that_makes_no_tree(change: dict[str, object], message: str) -> None:
+def test_invalid_json_is_refused(change: dict[str, object], message: str) -> None:
     assert LabelTree.from_json(PARTS).to_json() == PARTS
     with pytest.raises(UserError, match=message):
         LabelTree.from_json(PARTS | change)
@@ -103,13 +118,13 @@ def test_json_that_makes_no_tree(change: dict[str, object], message: str) -> Non
     ("nested", "message"),
     [
         ({"pet": ["cat"], "food": []}, "'food' has no children"),
-        ({"pet": ["cat"], "food": ["carp", "cat"]}, "tree 't' names a leaf twice: 'cat'"),
-        ({"pet": "cat"}, "'cat' stands where a list of leaves should"),
-        ({"pet": {"mammal": ["cat"]}}, "'cat' lies 3 levels deep, tree 't' has 2"),
+        ({"pet": ["cat"], "food": ["carp", "cat"]}, "tree 't' has two leaves of the same name: 'cat'"),
+        ({"pet": "cat"}, "expected a list of leaf names, got the name 'cat'"),
+        ({"pet": {"mammal": ["cat"]}}, r"\('cat', 'mammal', 'pet'\) has 3 names, but tree 't' has 2 levels"),
         ({}, "tree 't' has no leaves"),
     ],
 )
-def test_nested_names_that_make_no_tree(nested: dict[str, list[str]], message: str) -> None:
+def test_invalid_nested_names_are_refused(nested: dict[str, list[str]], message: str) -> None:
     with pytest.raises(UserError, match=message):
         LabelTree.from_nested("t", ("fine", "kind"), nested)
 

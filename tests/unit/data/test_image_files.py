@@ -1,4 +1,4 @@
-"""Image files: found, decoded in threads, held a few batches at a time, and refused with a reason."""
+"""Image files: found in folders, read in threads a batch at a time, and refused with a reason."""
 
 import itertools
 import os
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from treehead.data.picture_files import decoded, find_pictures
-from treehead.data.pictures import SUFFIXES, read_picture
+from treehead.data.image_batches import find_images, read_batches
+from treehead.data.image_file import SUFFIXES, read_image
 from treehead.types import UserError
 
 SHAPE = (3, 8, 8)
@@ -22,32 +22,32 @@ def save(path: Path, *, size: tuple[int, int] = (8, 8), colour: object = "red", 
     return path
 
 
-def test_folders_are_searched_in_order_and_named_files_are_taken_at_their_word(tmp_path: Path) -> None:
+def test_folders_are_searched_in_order_and_named_files_need_no_suffix(tmp_path: Path) -> None:
     names = ["b/2.png", "b/10.JPG", "a/deep/er/x y.webp", "b/.hidden.png", ".git/z.png"]
     for name in names:
         save(tmp_path / name)
-    (tmp_path / "b" / "notes.txt").write_text("no picture")
+    (tmp_path / "b" / "notes.txt").write_text("not an image")
     (tmp_path / "b" / "loop").symlink_to(tmp_path)  # a folder in itself
     odd = save(tmp_path / "odd.png").rename(tmp_path / "odd")
-    found = [path.relative_to(tmp_path).as_posix() for path in find_pictures([odd, tmp_path])]
-    assert found == ["odd", "a/deep/er/x y.webp", "b/10.JPG", "b/2.png"]
+    paths = [path.relative_to(tmp_path).as_posix() for path in find_images([odd, tmp_path])]
+    assert paths == ["odd", "a/deep/er/x y.webp", "b/10.JPG", "b/2.png"]
 
 
-def test_a_suffix_of_an_image_is_one_that_pillow_reads_or_that_is_worth_a_word() -> None:
-    read = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    assert SUFFIXES - read == {".heic", ".heif"}
+def test_suffixes_are_those_that_pillow_reads_and_heic() -> None:
+    readable = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    assert SUFFIXES - readable == {".heic", ".heif"}
 
 
-def test_what_is_not_there_is_said_before_anything_is_done(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_before_any_is_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no image at .*nothing\.png"):
-        find_pictures([tmp_path, tmp_path / "nothing.png"])
+        find_images([tmp_path, tmp_path / "nothing.png"])
 
 
-def test_batches_keep_the_order_and_name_what_cannot_be_read(tmp_path: Path) -> None:
+def test_batches_keep_the_order_and_list_failures(tmp_path: Path) -> None:
     paths = [save(tmp_path / f"{i}.png", colour=(i, 0, 0)) for i in range(7)]
     paths[3].write_bytes(paths[3].read_bytes()[:40])
     os.truncate(paths[5], 0)
-    batches = list(decoded(paths, shape=SHAPE, threads=2, size=3))
+    batches = list(read_batches(paths, shape=SHAPE, threads=2, batch_size=3))
     assert [len(batch.paths) for batch in batches] == [3, 1, 1]
     assert [path.stem for batch in batches for path in batch.paths] == ["0", "1", "2", "4", "6"]
     np.testing.assert_array_equal(np.concatenate([batch.pixels[:, 0, 0, 0] for batch in batches]), [0, 1, 2, 4, 6])
@@ -55,7 +55,7 @@ def test_batches_keep_the_order_and_name_what_cannot_be_read(tmp_path: Path) -> 
     assert all(str(path) in reason for batch in batches for path, reason in batch.failures)
 
 
-def test_no_more_than_a_few_batches_are_held(tmp_path: Path) -> None:
+def test_only_a_few_batches_are_in_memory(tmp_path: Path) -> None:
     path = save(tmp_path / "one.png")
     taken = itertools.count()
 
@@ -63,7 +63,7 @@ def test_no_more_than_a_few_batches_are_held(tmp_path: Path) -> None:
         while next(taken) < 10_000:
             yield path
 
-    batches = decoded(endless(), shape=SHAPE, threads=2, size=4)
+    batches = read_batches(endless(), shape=SHAPE, threads=2, batch_size=4)
     for _ in range(5):
         next(batches)
     batches.close()  # pyright: ignore[reportAttributeAccessIssue]
@@ -76,25 +76,25 @@ def test_every_mode_is_read(mode: str, tmp_path: Path) -> None:
     path = save(tmp_path / f"x{suffix}", size=(30, 20), colour=0, mode=mode)
     transparent = mode in ("RGBA", "LA")
     for channels in (1, 3):
-        pixels = read_picture(path, shape=(channels, 8, 8))
+        pixels = read_image(path, shape=(channels, 8, 8))
         assert pixels.shape == (channels, 8, 8)
-        np.testing.assert_array_equal(pixels, 255 if transparent or mode == "CMYK" else 0)  # paper
+        np.testing.assert_array_equal(pixels, 255 if transparent or mode == "CMYK" else 0)  # white background
 
 
-def test_a_large_jpeg_is_shrunk_by_its_decoder_to_much_the_same(tmp_path: Path) -> None:
+def test_shrinking_a_jpeg_in_the_decoder_changes_little(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    picture = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((400, 300))
-    picture.save(tmp_path / "x.jpg", quality=95)
-    picture.save(tmp_path / "x.png")
-    ours, exact = (read_picture(tmp_path / name, shape=(3, 32, 32)).astype(int) for name in ("x.jpg", "x.png"))
+    image = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((400, 300))
+    image.save(tmp_path / "x.jpg", quality=95)
+    image.save(tmp_path / "x.png")
+    ours, exact = (read_image(tmp_path / name, shape=(3, 32, 32)).astype(int) for name in ("x.jpg", "x.png"))
     assert np.abs(ours - exact).mean() < 2
 
 
 def test_too_many_pixels_are_refused_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "x.png", size=(40, 30))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # Pillow itself refuses from 1,000
-    with pytest.raises(UserError, match="has too many pixels to be decoded safely"):
-        read_picture(path, shape=SHAPE)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # Pillow itself refuses more than 1,000
+    with pytest.raises(UserError, match="has too many pixels to be read safely"):
+        read_image(path, shape=SHAPE)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
     with pytest.raises(UserError, match="has too many pixels"):
-        read_picture(path, shape=SHAPE)
+        read_image(path, shape=SHAPE)

@@ -1,4 +1,4 @@
-"""The user with a folder of images: check it, train on it, meet every mistake as one sentence."""
+"""Custom images at the command line: check them, train on them, and every mistake is one sentence."""
 
 import errno
 import json
@@ -19,9 +19,9 @@ QUICK = ["data.image_px=32", "train.epochs=2", "train.batch_size=16", "network.s
 COLOURS = {"warm/red": (200, 40, 40), "warm/amber": (220, 160, 30), "cold": (30, 60, 200)}
 
 
-def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "treehead", *words],
+        [sys.executable, "-m", "treehead", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -32,7 +32,7 @@ def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def paint(file: Path, colour: tuple[int, int, int], seed: int) -> None:
-    """A noisy picture of one colour."""
+    """Save a noisy image of one colour."""
     file.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(-25, 26, (40, 48, 3))
     Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(file)
@@ -40,45 +40,43 @@ def paint(file: Path, colour: tuple[int, int, int], seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `photos`: two warm colours of 30 images, some of unknown kind, and one cold colour of 10."""
+    """A folder with `photos`: two warm classes of 30 images, 5 more of `warm` alone, and a class `cold` of 10."""
     folder = tmp_path_factory.mktemp("work")
     seed = 0
     for name, colour in COLOURS.items():
         for number in range(10 if name == "cold" else 30):
             seed += 1
-            paint(folder / "photos" / name / f"pict'ure {number}.{'png' if number % 2 else 'jpg'}", colour, seed)
+            paint(folder / "photos" / name / f"ph'oto {number}.{'png' if number % 2 else 'jpg'}", colour, seed)
     for number in range(5):
-        paint(folder / "photos" / "warm" / f"some {number}.png", (210, 90, 35), 1000 + number)
+        paint(folder / "photos" / "warm" / f"unknown {number}.png", (210, 90, 35), 1000 + number)
     (folder / "photos" / "cold" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
     return folder
 
 
-def test_check_says_what_is_there_and_what_training_will_do(work: Path) -> None:
-    said = command("data", "check", "photos", "data.image_px=32", folder=work)
-    assert said.returncode == 0, said.stderr
-    lines = [" ".join(line.split()) for line in said.stdout.splitlines()]
-    assert "warm 52 13 5 known only so far" in lines
+def test_check_lists_classes_problems_and_what_a_run_would_do(work: Path) -> None:
+    result = command("data", "check", "photos", "data.image_px=32", folder=work)
+    assert result.returncode == 0, result.stderr
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "warm 52 13 5 without a label below" in lines
     assert "red 24 6" in lines
     assert "cold 8 2" in lines
-    assert "! cannot be read (1 of 76):" in lines
-    assert (
-        "! fewer than 10 training images (2): warm, cold" in lines
-        or "! fewer than 10 training images (2): cold, warm" in lines
-    )
-    assert "a training gives every level a head: class (3), group (2)" in lines
-    pack = r"it finds the images decoded in .*/cache/treehead/pictures/.* \(0\.2 MB\)"
-    assert any(re.fullmatch(pack, line) for line in lines)
-    assert "it trains on 60 images at 32 x 32 pixels" in lines
-    assert "5 images are known only part of the way down: the heads below ignore them" in lines
+    assert "! unreadable images (1 of 76):" in lines
+    assert "! classes with fewer than 10 training images (1): cold" in lines
+    assert "heads: class (3 classes), group (2 classes)" in lines
+    cache = r"cache: .*/cache/treehead/pictures/.* \(0\.2 MB\)"
+    assert any(re.fullmatch(cache, line) for line in lines)
+    assert "training: 60 images at 32 x 32 pixels" in lines
+    assert "test: 15 images, held out by data.test_share = 0.2, the same in every run" in lines
+    assert "5 images have no label at the lowest levels; the heads of these levels ignore them" in lines
 
 
 @pytest.mark.parametrize("balance", ["weights", "sampling"])
-def test_a_folder_in_a_classifier_out(work: Path, balance: str) -> None:
+def test_train_on_a_folder_and_predict(work: Path, balance: str) -> None:
     run = f"runs/{balance}"
-    said = command("train", "--data", "photos", "--out", run, f"data.balance={balance}", *QUICK, folder=work)
-    assert said.returncode == 0, said.stderr
-    assert "1 of 76 images cannot be read and is left out" in said.stdout
-    assert f"report: {run}/report.html" in said.stdout
+    result = command("train", "--data", "photos", "--out", run, f"data.balance={balance}", *QUICK, folder=work)
+    assert result.returncode == 0, result.stderr
+    assert "skipped 1 of 76 images because they cannot be read" in result.stdout
+    assert f"report: {run}/report.html" in result.stdout
     metrics = json.loads((work / run / "metrics.json").read_text())
     assert metrics["levels"] == ["class", "group"]
     assert metrics["images"] == metrics["known"]["group"] == 15
@@ -89,21 +87,22 @@ def test_a_folder_in_a_classifier_out(work: Path, balance: str) -> None:
     page = (work / run / "report.html").read_text(encoding="utf-8")
     assert "class over the 14 that are known there" in page
     assert "Mean recall" in page
-    answer = command("predict", run, "photos/cold/pict'ure 3.png", folder=work)
+    answer = command("predict", run, "photos/cold/ph'oto 3.png", folder=work)
     assert answer.returncode == 0, answer.stderr
     again = command("train", "--data", "photos", "--out", f"{run}-again", *QUICK, folder=work)
-    assert "decoding" not in again.stdout  # found in the cache
+    assert again.returncode == 0, again.stderr
+    assert "reading" not in again.stdout  # the pixels are in the cache
 
 
-def test_a_manifest_and_its_summary(work: Path) -> None:
+def test_train_on_a_manifest_and_show_its_network(work: Path) -> None:
     files = sorted((work / "photos" / "warm").glob("*/*.png"))
     rows = [f"{file.relative_to(work)},{file.parent.name}" for file in files]
     (work / "warm.csv").write_text("\n".join(["path,colour", *rows]))
-    said = command("train", "--data", "warm.csv", *QUICK, folder=work)
-    assert said.returncode == 0, said.stderr
-    shown = command("summary", "--data", "warm.csv", "data.image_px=224", folder=work)
-    assert "heads.colour" in shown.stdout
-    assert "256 x 7 x 7" in shown.stdout
+    result = command("train", "--data", "warm.csv", *QUICK, folder=work)
+    assert result.returncode == 0, result.stderr
+    summary = command("summary", "--data", "warm.csv", "data.image_px=224", folder=work)
+    assert "heads.colour" in summary.stdout
+    assert "256 x 7 x 7" in summary.stdout
 
 
 Refused = Callable[..., str]
@@ -111,19 +110,19 @@ Refused = Callable[..., str]
 
 @pytest.fixture
 def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
-    """What `train` says that cannot be done: one line, exit code 2, no run folder and nothing half in the cache."""
+    """The error of a refused `train`: one line, exit code 2, no run folder and no unfinished entry in the cache."""
 
-    def run(*words: str) -> str:
+    def run(*arguments: str) -> str:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        monkeypatch.setattr("sys.argv", ["treehead", "train", *words, "--out", "never", *QUICK])
+        monkeypatch.setattr("sys.argv", ["treehead", "train", *arguments, "--out", "never", *QUICK])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
-        said = capsys.readouterr().err
-        assert (stopped.value.code, len(said.splitlines())) == (2, 1), said
+        message = capsys.readouterr().err
+        assert (stopped.value.code, len(message.splitlines())) == (2, 1), message
         assert not (tmp_path / "never").exists()
         assert list((tmp_path / "cache").rglob(".packing-*")) == []
-        return said
+        return message
 
     return run
 
@@ -131,28 +130,26 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_mistakes_are_one_sentence(tmp_path: Path, refused: Refused) -> None:
     assert "there is no folder and no manifest at photos" in refused("--data", "photos")
     (tmp_path / "photos").mkdir()
-    assert "holds no image" in refused("--data", "photos")
+    assert "contains no images" in refused("--data", "photos")
     paint(tmp_path / "photos" / "cat" / "1.png", (1, 2, 3), 1)
-    assert "has one class only, 'cat'" in refused("--data", "photos")
+    assert "has only one class, 'cat'" in refused("--data", "photos")
     paint(tmp_path / "photos" / "dog" / "1.png", (1, 2, 3), 2)
-    assert "has no test image whose class is known" in refused("--data", "photos")
-    assert "has depth 1, but 3 names for its levels: a, b, c" in refused(
-        "--data", "photos", "data.levels=['a','b','c']"
-    )
+    assert "has no test image with a known class" in refused("--data", "photos")
+    assert "needs 1 level names, got 3: a, b, c" in refused("--data", "photos", "data.levels=['a','b','c']")
     (tmp_path / "photos" / "dog" / "round").symlink_to(tmp_path / "photos")
-    assert "remove that link" in refused("--data", "photos")
+    assert "remove the link" in refused("--data", "photos")
     assert "data.name = 'folder' needs data.root" in refused("folder")
 
 
-def test_a_head_cannot_be_called_like_a_word_of_torch(tmp_path: Path, refused: Refused) -> None:
+def test_a_head_cannot_have_the_name_of_a_torch_attribute(tmp_path: Path, refused: Refused) -> None:
     for number in range(4):
         paint(tmp_path / f"{number}.png", (50 * number, 2, 3), number)
     (tmp_path / "pets.csv").write_text("path,type\n0.png,cat\n1.png,cat\n2.png,dog\n3.png,dog\n")
     assert "a level cannot be called 'type'" in refused("--data", "pets.csv")
 
 
-def test_a_read_only_folder_is_read_and_left_as_it_is(work: Path) -> None:
-    """Root may write anywhere: so what is in the folders, and when they changed, is looked at as well."""
+def test_a_read_only_folder_is_read_and_not_changed(work: Path) -> None:
+    """Root may write anywhere, so the contents and modification times of the folders are compared as well."""
     folders = [path for path in (work / "photos").rglob("*") if path.is_dir()]
 
     def state() -> list[tuple[int, list[str]]]:
@@ -170,18 +167,18 @@ def test_a_read_only_folder_is_read_and_left_as_it_is(work: Path) -> None:
 
 
 def no_permission(path: os.PathLike[str] | str, *rest: object, **more: object) -> None:
-    """What the system says to anybody but root."""
+    """The error that any user but root gets."""
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
 
 
-def test_a_cache_or_a_folder_without_permission_is_named(
+def test_a_cache_or_folder_without_permission_is_named(
     tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
         paint(tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number}.png", (50 * number, 2, 3), number)
     with monkeypatch.context() as patched:
         patched.setattr(os, "mkdir", no_permission)
-        said = refused("--data", "photos", "data.cache=new")
-    assert "decoded images cannot be kept in new (Permission denied); name a folder for them: data.cache=" in said
+        message = refused("--data", "photos", "data.cache=new")
+    assert "cannot cache the images in new (Permission denied); choose another folder: data.cache=" in message
     monkeypatch.setattr(os, "listdir", no_permission)
     assert "photos: Permission denied" in refused("--data", "photos")
