@@ -109,7 +109,7 @@ def test_evaluate_with_another_decoder(trained: Path) -> None:
     assert after["full_path_accuracy"] == after["accuracy"]["fine"]
     assert after["loss"] == before["loss"]
     again = command("evaluate", str(trained), "--decoders", folder=trained.parent)
-    assert [line.split()[0] for line in again.stdout.splitlines()[-6:-1]] == list(after["decoders"])
+    assert [line.split()[0] for line in again.stdout.splitlines()[-7:-2]] == list(after["decoders"])
     assert json.loads((trained / "metrics.json").read_text()) == before
 
 
