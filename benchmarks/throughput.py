@@ -28,14 +28,15 @@ from treehead.recipes import recipe
 from treehead.run.environment import peak_memory_bytes
 from treehead.spec import build_spec
 from treehead.train.loop import train_epoch
+from treehead.train.schedule import EpochSchedule
 from treehead.types import Array
 
 NUM_IMAGES = 50_000
 
 
 class Silent:
-    def progressed(self, progress: object) -> None: ...
-    def finished_epoch(self, record: dict[str, Any]) -> None: ...
+    def on_progress(self, progress: object) -> None: ...
+    def on_epoch_end(self, record: dict[str, Any]) -> None: ...
 
 
 def build(config: RunConfig) -> PyTorchEngine:
@@ -68,7 +69,8 @@ def real_epoch(engine: PyTorchEngine, config: RunConfig, rates: Array, epoch: in
         seed=0,
         epoch=epoch,
     )
-    train_epoch(engine, plan, rates, epoch, config.train.epochs, Silent())
+    weights, left = np.array([1.0, 0.3, 0.1]), config.train.epochs - epoch
+    train_epoch(engine, EpochSchedule(epoch, config.train.epochs, plan, rates, weights, 0.0, left), Silent())
     return plan.order.size / (time.perf_counter() - started)
 
 

@@ -19,7 +19,7 @@ from treehead.engines.objective import Objective
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.model import Model, build_engine
-from treehead.progress import PlainWatcher
+from treehead.progress import PlainCallback
 from treehead.run.losses import objective_of
 from treehead.run.runner import spec_of
 from treehead.runfiles import RunFolder
@@ -76,7 +76,7 @@ def trained(dataset: Dataset, objective: Objective) -> Array:
             augment=CONFIG.augment,
             seed=0,
             folder=RunFolder(Path(place)),
-            watcher=PlainWatcher(),
+            callback=PlainCallback(),
         )
     return engine.predict(splits.test.pixels)[2].argmax(axis=1)
 

@@ -8,14 +8,14 @@ from treehead.data.dataset import Dataset
 from treehead.data.load import load as load_data
 from treehead.inference.classifier import folder_of, open_model
 from treehead.inference.exported import Kind, export_model, exported_metrics
-from treehead.progress import PlainWatcher
+from treehead.progress import PlainCallback
 from treehead.run.runner import Run, start
 from treehead.runfiles import free_folder
-from treehead.train.loop import Watcher
+from treehead.train.loop import Callback
 
 
-def train(config: RunConfig, folder: Path | str | None = None, *, watcher: Watcher | None = None) -> Run:
-    """Train and evaluate a new run; a line per epoch is printed unless a `watcher` listens.
+def train(config: RunConfig, folder: Path | str | None = None, *, callback: Callback | None = None) -> Run:
+    """Train and evaluate a new run; a line per epoch is printed unless a `callback` listens.
 
     Conventions: without `folder` the run goes to runs/<config.name>, or the next free number after it.
     Raises: UserError: the config fits neither data nor machine, or the folder holds a run already;
@@ -26,7 +26,7 @@ def train(config: RunConfig, folder: Path | str | None = None, *, watcher: Watch
         return load_data(data, environment=os.environ, say=print, report=lambda done, total: None)
 
     root = Path(folder) if folder else free_folder(Path("runs"), config.name)
-    return start(config, root, load=load, watcher=watcher or PlainWatcher())
+    return start(config, root, load=load, callback=callback or PlainCallback())
 
 
 def export_file(source: Path | str, *, kind: Kind, out: Path | str | None = None, replace: bool = False) -> Path:

@@ -99,7 +99,7 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
         tested = [] if config.data.pool == "all" else np.unique(leaves, return_index=True)[1]
         dataset = Dataset("arrays", self.tree_, images, images.take(np.asarray(tested, np.int64)))
         with self._place(config.name) as root:
-            run = start(config, root, load=lambda _: dataset, watcher=_Lines(self.verbose))
+            run = start(config, root, load=lambda _: dataset, callback=_Lines(self.verbose))
             self.model_ = load_model(RunFolder(root))
         self.run_ = None if self.folder is None else run
         self._classifier = classifier_of(self.model_)
@@ -165,10 +165,10 @@ class _Lines:
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
 
-    def progressed(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         self._num_epochs = progress.num_epochs
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def on_epoch_end(self, record: dict[str, Any]) -> None:
         if self._verbose:
             train, epoch = record["train"], f"epoch {record['epoch']}/{self._num_epochs}"
             heads = (f"{level} {100 * share:.1f} %" for level, share in train["accuracy"].items())

@@ -22,21 +22,21 @@ from rich.text import Text
 
 from treehead.data.fetch import Report
 from treehead.metrics.paired import Comparison
+from treehead.train.loop import Callback
 from treehead.train.loop import Progress as Step
-from treehead.train.loop import Watcher
 
 UPDATES_PER_SECOND = 4
 SURE = 0.8
 """The confidence at which the back-off is told in one line."""
 
 
-class PlainWatcher:
+class PlainCallback:
     """A line per epoch, for logs and pipes."""
 
-    def progressed(self, progress: Step) -> None:
+    def on_progress(self, progress: Step) -> None:
         self._last = progress
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def on_epoch_end(self, record: dict[str, Any]) -> None:
         step = self._last
         heads = "  ".join(
             f"{level} {record['train']['losses'][level]:z.3f}/{record['validation']['losses'][level]:z.3f}"
@@ -50,17 +50,17 @@ class PlainWatcher:
         )
 
 
-class LiveWatcher:
+class LiveCallback:
     """A table of the last epochs, and a line that moves."""
 
     def __init__(self, live: Live, title: str) -> None:
         self._live, self._title = live, title
         self._records: list[dict[str, Any]] = []
 
-    def progressed(self, progress: Step) -> None:
+    def on_progress(self, progress: Step) -> None:
         self._live.update(Group(self._table(), self._line(progress)))
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def on_epoch_end(self, record: dict[str, Any]) -> None:
         self._records.append(record)
         self._live.update(self._table())
 
@@ -93,14 +93,14 @@ class LiveWatcher:
 
 
 @contextmanager
-def watching(title: str) -> Iterator[Watcher]:
-    """A watcher for one training: live in a terminal, plain lines elsewhere."""
+def watching(title: str) -> Iterator[Callback]:
+    """A callback for one training: live in a terminal, plain lines elsewhere."""
     console = Console()
     if not console.is_terminal:
-        yield PlainWatcher()
+        yield PlainCallback()
         return
     with Live(console=console, refresh_per_second=UPDATES_PER_SECOND) as live:
-        yield LiveWatcher(live, title)
+        yield LiveCallback(live, title)
 
 
 @contextmanager

@@ -28,12 +28,12 @@ PYTORCH = {"engine.kind": "pytorch", "engine.precision": "float32"}
 
 
 class Silent:
-    def progressed(self, progress: object) -> None: ...
-    def finished_epoch(self, record: object) -> None: ...
+    def on_progress(self, progress: object) -> None: ...
+    def on_epoch_end(self, record: object) -> None: ...
 
 
 class Impatient(Silent):
-    def finished_epoch(self, record: object) -> None:
+    def on_epoch_end(self, record: object) -> None:
         raise KeyboardInterrupt
 
 
@@ -41,9 +41,9 @@ def data() -> object:
     return shapes(train_per_leaf=20, test_per_leaf=10)
 
 
-def train(folder: Path, engine: dict[str, object], watcher: Silent | None = None) -> runner.Run:
+def train(folder: Path, engine: dict[str, object], callback: Silent | None = None) -> runner.Run:
     config = treehead.changed(recipe("shapes"), CHANGES | engine)
-    return runner.start(config, folder, load=lambda _: data(), watcher=watcher or Silent())  # pyright: ignore[reportArgumentType, reportReturnType]
+    return runner.start(config, folder, load=lambda _: data(), callback=callback or Silent())  # pyright: ignore[reportArgumentType, reportReturnType]
 
 
 def test_a_run_of_either_engine_is_evaluated_by_the_other(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_run_of_either_engine_is_resumed_by_the_other(
     whole = train(tmp_path / "whole", first)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "parts", first, Impatient())
-    parts = runner.resume(tmp_path / "parts", load=lambda _: data(), watcher=Silent(), changes=then)  # pyright: ignore[reportArgumentType, reportReturnType]
+    parts = runner.resume(tmp_path / "parts", load=lambda _: data(), callback=Silent(), changes=then)  # pyright: ignore[reportArgumentType, reportReturnType]
     assert [record["epoch"] for record in parts.history] == [1, 2]
     losses = [run.history[1]["train"]["loss"] for run in (whole, parts)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)

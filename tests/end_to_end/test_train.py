@@ -37,8 +37,8 @@ def command(*words: str, folder: Path, **environment: str) -> subprocess.Complet
 
 
 class Silent:
-    def progressed(self, progress: object) -> None: ...
-    def finished_epoch(self, record: object) -> None: ...
+    def on_progress(self, progress: object) -> None: ...
+    def on_epoch_end(self, record: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -150,15 +150,15 @@ def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path) -> N
     data = shapes(train_per_leaf=60, test_per_leaf=10)
 
     class Impatient(Silent):
-        def progressed(self, progress: object) -> None:
+        def on_progress(self, progress: object) -> None:
             if getattr(progress, "epoch", 0) == 2:
                 raise KeyboardInterrupt
 
-    whole = runner.start(config, tmp_path / "whole", load=lambda _: data, watcher=Silent())
+    whole = runner.start(config, tmp_path / "whole", load=lambda _: data, callback=Silent())
     with pytest.raises(KeyboardInterrupt):
-        runner.start(config, tmp_path / "parts", load=lambda _: data, watcher=Impatient())
+        runner.start(config, tmp_path / "parts", load=lambda _: data, callback=Impatient())
     assert not (tmp_path / "parts" / "weights.safetensors").exists()
-    parts = runner.resume(tmp_path / "parts", load=lambda _: data, watcher=Silent())
+    parts = runner.resume(tmp_path / "parts", load=lambda _: data, callback=Silent())
     ours, theirs = (load_weights(run.root / "weights.safetensors") for run in (whole, parts))
     assert ours.keys() == theirs.keys()
     assert all((ours[name] == theirs[name]).all() for name in ours)
@@ -188,7 +188,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
         QUICK_CHANGES | {"optimizer.kind": "sgd", "optimizer.learning_rate": 1e30, "engine.precision": "float32"},
     )
     with pytest.raises(RunError, match=r"the loss became (nan|inf) at step \d+ of epoch \d, learning rate .*smaller"):
-        runner.start(config, tmp_path / "run", load=lambda _: data, watcher=Silent())
+        runner.start(config, tmp_path / "run", load=lambda _: data, callback=Silent())
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_tensorboard_events_where_asked_for(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     data = shapes(train_per_leaf=20, test_per_leaf=5)
     config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"train.epochs": 1, "output.tensorboard": True})
-    runner.start(config, tmp_path / "run", load=lambda _: data, watcher=Silent())
+    runner.start(config, tmp_path / "run", load=lambda _: data, callback=Silent())
     assert list((tmp_path / "run" / "events").iterdir())
 
 

@@ -21,7 +21,7 @@ def train(
 
     config = config_of(words, data)
     root = out or free_folder(Path("runs"), config.name)
-    follow(root, lambda load, watcher: runner.start(config, root, load=load, watcher=watcher))
+    follow(root, lambda load, callback: runner.start(config, root, load=load, callback=callback))
 
 
 def resume(run: RunPath, words: EngineWords = None) -> None:
@@ -30,7 +30,7 @@ def resume(run: RunPath, words: EngineWords = None) -> None:
     from treehead.run import runner
 
     new = changes_of(words or [], only=("engine.",))
-    follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=new))
+    follow(run, lambda load, callback: runner.resume(run, load=load, callback=callback, changes=new))
 
 
 def evaluate(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from treehead.config import DataConfig, RunConfig
     from treehead.data.dataset import Dataset
     from treehead.run.runner import Loader, Run
-    from treehead.train.loop import Watcher
+    from treehead.train.loop import Callback
 
 INTERRUPTED = 130
 """Exit code of what Ctrl-C stopped."""
@@ -29,14 +29,14 @@ EngineWords = Annotated[list[str] | None, typer.Argument(metavar="[engine.KEY=VA
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
-def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
+def follow(root: Path, work: "Callable[[Loader, Callback], Run]") -> None:
     """Train with progress, then report; Ctrl-C says how to go on."""
     from treehead.progress import watching
     from treehead.report import write_report
 
     try:
-        with watching(str(root)) as watcher:
-            run = work(loader(), watcher)
+        with watching(str(root)) as callback:
+            run = work(loader(), callback)
     except KeyboardInterrupt:
         if (root / "environment.json").exists():
             print(f"\nstopped; go on with: treehead resume {root}", file=sys.stderr)

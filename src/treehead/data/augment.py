@@ -70,8 +70,7 @@ def draw_epoch_plan(
         here drawn image by image); He et al. 2019, arXiv:1909.09148 (last epochs without mixed images).
     """
     height, width = image_size
-    batch_size = min(batch_size, num_images)
-    steps = num_images // batch_size
+    steps, batch_size = steps_per_epoch(num_images, batch_size), min(batch_size, num_images)
     rng = np.random.default_rng([seed, epoch])
     drawn = rng.permutation(num_images) if shares is None else rng.choice(num_images, num_images, p=shares)
     order = drawn[: steps * batch_size].reshape(steps, batch_size)
@@ -103,6 +102,11 @@ def draw_epoch_plan(
         partners=partners,
         size_px=size_px(augment, epoch=epoch, num_epochs=num_epochs),
     )
+
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+    """Whole batches of an epoch; at least one, of all images where they are fewer than a batch."""
+    return max(1, num_images // batch_size)
 
 
 def size_px(augment: AugmentConfig, *, epoch: int, num_epochs: int) -> int | None:

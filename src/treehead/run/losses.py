@@ -14,6 +14,7 @@ from treehead.engines.objective import Objective
 from treehead.hierarchy.severity import level_severities
 from treehead.hierarchy.targets import smoothed, soft_targets
 from treehead.hierarchy.tree import LabelTree
+from treehead.train.schedule import level_weights
 from treehead.types import Array
 
 
@@ -41,18 +42,10 @@ def objective_of(loss: Loss, tree: LabelTree) -> Objective:
         marginal = np.diff(fall, prepend=fall[0])
     return Objective(
         targets=tuple(smoothed(table, loss.label_smoothing) for table in hard),
-        level_weights=weights_of_levels(loss, num_levels=height)[0],
+        level_weights=level_weights(loss, num_levels=height, num_epochs=1)[0],
         costs=costs,
         severity_alpha=loss.alpha if isinstance(loss, SeverityConfig) else None,
         expected_severity=loss.weight if isinstance(loss, ExpectedSeverityConfig) else 0.0,
         marginal=marginal,
         ancestors=tree.ancestors,
     )
-
-
-def weights_of_levels(loss: Loss, *, num_levels: int) -> tuple[Array, Array]:
-    """(L,) weights of the levels' losses in the first epoch and in the last; a short list's last value goes on."""
-    return tuple(
-        np.array([given[min(level, len(given) - 1)] if given else 1.0 for level in range(num_levels)])
-        for given in (loss.level_weights, loss.final_level_weights or loss.level_weights)
-    )  # pyright: ignore[reportReturnType]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from treehead.config import DataConfig, RunConfig, changed, read_config, write_config
-from treehead.data.balance import class_weights, sampling_shares
+from treehead.data.balance import class_weights
 from treehead.data.dataset import Dataset, Splits, channel_statistics, split
 from treehead.engines.api import Engine
 from treehead.engines.objective import Objective
@@ -15,12 +15,12 @@ from treehead.engines.weights import initial_weights
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
 from treehead.run.environment import describe_environment, now, peak_memory_bytes
 from treehead.run.evaluation import evaluate_model
-from treehead.run.losses import objective_of, weights_of_levels
+from treehead.run.losses import objective_of
 from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
-from treehead.train.loop import Watcher, fit
-from treehead.train.schedule import learning_rates, level_weights, radii
-from treehead.train.tensorboard import TensorBoardWatcher, require_tensorboard
+from treehead.train.loop import Callback, fit
+from treehead.train.schedule import build_schedule
+from treehead.train.tensorboard import TensorBoardCallback, require_tensorboard
 from treehead.types import UserError
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
@@ -44,7 +44,7 @@ class Run:
         return RunFolder(self.root).read_history()
 
 
-def start(config: RunConfig, root: Path, *, load: Loader, watcher: Watcher) -> Run:
+def start(config: RunConfig, root: Path, *, load: Loader, callback: Callback) -> Run:
     """Train a new run in the folder `root` to its end and evaluate it.
 
     Raises: UserError: the folder holds a run already or cannot be made, or the config fits neither data nor machine;
@@ -59,17 +59,17 @@ def start(config: RunConfig, root: Path, *, load: Loader, watcher: Watcher) -> R
     write_json(folder.tree, setup.model.tree.to_json())
     write_json(folder.network, network_json(setup.model.spec))
     write_json(folder.environment, describe_environment(setup.engine.accelerator) | _engine_facts(config, setup.engine))
-    return _train(setup, folder, watcher)
+    return _train(setup, folder, callback)
 
 
-def resume(root: Path, *, load: Loader, watcher: Watcher, changes: Mapping[str, object] | None = None) -> Run:
+def resume(root: Path, *, load: Loader, callback: Callback, changes: Mapping[str, object] | None = None) -> Run:
     """Go on where the run in `root` stopped, perhaps with another engine; a finished one is only evaluated anew.
 
     Conventions: `changes` hold for this call alone; the folder's config stays what was asked at first.
     """
     folder = RunFolder(root).checked()
     config = changed(read_config(folder.read_text(folder.config)), changes or {})
-    return _train(_set_up(config, load), folder, watcher)
+    return _train(_set_up(config, load), folder, callback)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,27 +100,18 @@ def _set_up(config: RunConfig, load: Loader) -> _Setup:
     return _Setup(model, splits, objective, build_engine(model, objective=objective))
 
 
-def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
+def _train(setup: _Setup, folder: RunFolder, callback: Callback) -> Run:
     config, engine = setup.model.config, setup.engine
     if config.output.tensorboard:
-        watcher = TensorBoardWatcher(folder.events, watcher)
-    steps_per_epoch = max(1, len(setup.splits.train) // config.train.batch_size)
-    num_steps = steps_per_epoch * config.train.epochs
-    start, end = weights_of_levels(config.loss, num_levels=len(setup.model.tree.levels))
+        callback = TensorBoardCallback(folder.events, callback)
     fit(
         engine,
         setup.splits,
+        build_schedule(config, setup.splits.train, num_levels=len(setup.model.tree.levels)),
         levels=setup.model.tree.levels,
         objective=setup.objective,
-        rates=learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=num_steps),
-        level_weights=level_weights(start, end, num_epochs=config.train.epochs),
-        radii=radii(config.sharpness, num_epochs=config.train.epochs),
-        train=config.train,
-        augment=config.augment,
-        seed=config.seed,
         folder=folder,
-        watcher=watcher,
-        shares=sampling_shares(setup.splits.train.labels) if config.data.balance == "sampling" else None,
+        callback=callback,
     )
     model = dataclasses.replace(setup.model, weights=engine.weights())
     save_model(folder, model)

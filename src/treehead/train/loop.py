@@ -1,4 +1,4 @@
-"""The training loop: an epoch's plan in, a line of history and a checkpoint out.
+"""The training loop: a schedule in, a line of history and a checkpoint per epoch out.
 
 Axes: S steps, L levels.
 """
@@ -10,23 +10,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from treehead.config import AugmentConfig, TrainConfig
-from treehead.data.augment import EpochPlan, draw_epoch_plan
-from treehead.data.dataset import Splits
+from treehead.data.dataset import Images, Splits
 from treehead.engines.api import Engine, StepResults
 from treehead.engines.objective import Objective, level_losses
 from treehead.runfiles import RunFolder
 from treehead.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from treehead.train.schedule import epoch_costs
+from treehead.train.schedule import EpochSchedule, Schedule
 from treehead.types import Array, RunError
 
 TICK_SECONDS = 0.25
-"""Steps are taken in chunks of about this long, so that progress shows and Ctrl-C is heard."""
+"""Steps are taken in chunks of about this long, so that progress is reported and Ctrl-C takes effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the run is. Shapes: losses, accuracy: (L,), means over the epoch so far."""
+    """How far a training run is. Shapes: losses, accuracy: (L,), means over the epoch so far."""
 
     epoch: int
     num_epochs: int
@@ -38,81 +36,62 @@ class Progress:
     seconds_left: float
 
 
-class Watcher(Protocol):
-    """Whoever wants to know how a run goes."""
+class Callback(Protocol):
+    """Receives the progress of a training run.
 
-    def progressed(self, progress: Progress) -> None: ...
-    def finished_epoch(self, record: dict[str, Any]) -> None: ...
+    An exception raised by a method stops the run; `treehead.resume` continues after the last finished epoch.
+    """
+
+    def on_progress(self, progress: Progress) -> None:
+        """Called about four times a second while an epoch is under way, and at its last step."""
+        ...
+
+    def on_epoch_end(self, record: dict[str, Any]) -> None:
+        """Called after every epoch, when its record is in the history and its checkpoint is saved.
+
+        Args:
+            record: The epoch's line of `history.jsonl`: `epoch`, `learning_rate`, `seconds`, `images_per_second`, and
+                under `train` and `validation` the `loss`, the `losses` and the `accuracy` of every level.
+        """
+        ...
 
 
 def fit(
     engine: Engine,
     splits: Splits,
+    schedule: Schedule,
     *,
     levels: tuple[str, ...],
     objective: Objective,
-    rates: Array,
-    level_weights: Array,
-    train: TrainConfig,
-    augment: AugmentConfig,
-    seed: int,
     folder: RunFolder,
-    watcher: Watcher,
-    radii: Array | None = None,
-    shares: Array | None = None,
+    callback: Callback,
 ) -> None:
-    """Train until `train.epochs` are done, from the folder's checkpoint if it has one.
+    """Train to the end of the schedule, from the folder's checkpoint if it has one.
 
-    Shapes: rates: (all steps of the run,), see `schedule.learning_rates`; level_weights: (epochs, L), see
-        `schedule.level_weights`; radii: (epochs,), see `schedule.radii`, all 0 without; shares: (training images,), see
-        `augment.draw_epoch_plan`.
-    Conventions: history is written before the checkpoint, and cut to the checkpoint's epoch on the way back, so the
-        two agree wherever a run was stopped.
-    Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint stays.
+    Conventions: history is written before the checkpoint, and cut to the checkpoint's epoch on resuming, so the two
+        agree wherever a run was stopped.
+    Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint is kept.
     """
     done, history = _restore(engine, folder)
-    radii = np.zeros(train.epochs) if radii is None else radii
-    costs = epoch_costs(augment, radii, image_size=splits.train.pixels.shape[2:])
     engine.load_images(splits.train.pixels, splits.train.labels)
-    for epoch in range(done + 1, train.epochs + 1):
-        plan = draw_epoch_plan(
-            augment,
-            num_images=len(splits.train),
-            image_size=splits.train.pixels.shape[2:],
-            batch_size=train.batch_size,
-            seed=seed,
-            epoch=epoch,
-            num_epochs=train.epochs,
-            shares=shares,
-        )
-        weights = level_weights[epoch - 1]
-        epoch_rates = rates[(epoch - 1) * len(plan.order) : epoch * len(plan.order)]
+    for number in range(done + 1, schedule.num_epochs + 1):
+        epoch = schedule.epoch(number)
         started = time.perf_counter()
-        results = train_epoch(
-            engine,
-            plan,
-            epoch_rates,
-            epoch,
-            train.epochs,
-            watcher,
-            level_weights=weights,
-            radius=float(radii[epoch - 1]),
-            epochs_left=costs[epoch:].sum() / costs[epoch - 1],
-        )
+        results = train_epoch(engine, epoch, callback)
         seconds = time.perf_counter() - started
-        checked = _validate(engine, splits, objective)
+        validation = _validate(engine, splits.validation, objective)
         record = {
-            "epoch": epoch,
-            "learning_rate": float(epoch_rates[-1]),
+            "epoch": number,
+            "learning_rate": float(epoch.learning_rates[-1]),
             "seconds": round(seconds, 3),
-            "images_per_second": round(plan.order.size / seconds, 1),
-            "train": _record(results, levels, weights),
-            "validation": _record(checked, levels, weights),
+            "images_per_second": round(epoch.plan.order.size / seconds, 1),
+            "train": _record(results, levels, epoch.level_weights),
+            "validation": _record(validation, levels, epoch.level_weights),
         }
         history.append(record)
         folder.write_history(history)
-        save_checkpoint(folder.checkpoint, Checkpoint(epoch, engine.weights(), engine.optimizer_state()))
-        watcher.finished_epoch(record)
+        save_checkpoint(folder.checkpoint, Checkpoint(number, engine.weights(), engine.optimizer_state()))
+        callback.on_epoch_end(record)
 
 
 def _restore(engine: Engine, folder: RunFolder) -> tuple[int, list[dict[str, Any]]]:
@@ -125,39 +104,27 @@ def _restore(engine: Engine, folder: RunFolder) -> tuple[int, list[dict[str, Any
     return checkpoint.epoch, folder.read_history()[: checkpoint.epoch]
 
 
-def train_epoch(
-    engine: Engine,
-    plan: EpochPlan,
-    rates: Array,
-    epoch: int,
-    num_epochs: int,
-    watcher: Watcher,
-    *,
-    level_weights: Array | None = None,
-    radius: float = 0.0,
-    epochs_left: float | None = None,
-) -> StepResults:
-    """Take every step of `plan`, telling the watcher four times a second.
+def train_epoch(engine: Engine, epoch: EpochSchedule, callback: Callback) -> StepResults:
+    """Take every step of an epoch, reporting progress four times a second.
 
-    Shapes: rates: (S,), the learning rate of each step; level_weights: (L,), or the objective's.
-    Conventions: radius: see `Engine.train`; epochs_left: the work after this epoch, as so many of it, for the guess
-        of the time left; without it every epoch to come is taken for one like this.
     Raises: RunError: the loss became NaN or infinite.
     """
-    steps, batch = plan.order.shape
-    epochs_left = num_epochs - epoch if epochs_left is None else epochs_left
+    steps, batch = epoch.plan.order.shape
     parts: list[StepResults] = []
     started, done, chunk = time.perf_counter(), 0, 1
     while done < steps:
-        parts.append(engine.train(plan, done, rates[done : done + chunk], level_weights, radius=radius))
-        _stop_if_lost(parts[-1].losses, first_step=done, epoch=epoch, rates=rates)
+        rates = epoch.learning_rates[done : done + chunk]
+        parts.append(engine.train(epoch.plan, done, rates, epoch.level_weights, radius=epoch.sam_radius))
+        _stop_if_not_finite(parts[-1].losses, done, epoch)
         so_far = _joined(parts)
         done = len(so_far.losses)
         per_step = (time.perf_counter() - started) / done
         chunk = max(1, int(TICK_SECONDS / per_step))
-        left = per_step * (steps - done + steps * epochs_left)
+        left = per_step * (steps - done + steps * epoch.epochs_left)
         losses, accuracy = _means(so_far)
-        watcher.progressed(Progress(epoch, num_epochs, done, steps, losses, accuracy, batch / per_step, left))
+        callback.on_progress(
+            Progress(epoch.number, epoch.num_epochs, done, steps, losses, accuracy, batch / per_step, left)
+        )
     return _joined(parts)
 
 
@@ -175,20 +142,21 @@ def _means(results: StepResults) -> tuple[Array, Array]:
     return (results.losses * results.known).sum(axis=0) / known, results.correct.sum(axis=0) / known
 
 
-def _stop_if_lost(losses: Array, *, first_step: int, epoch: int, rates: Array) -> None:
-    bad = ~np.isfinite(losses).all(axis=1)
-    if bad.any():
-        step = first_step + int(bad.argmax())
+def _stop_if_not_finite(losses: Array, first_step: int, epoch: EpochSchedule) -> None:
+    finite = np.isfinite(losses).all(axis=1)
+    if not finite.all():
+        bad = int(finite.argmin())
+        step = first_step + bad
         raise RunError(
-            f"the loss became {losses[bad.argmax()].sum()} at step {step + 1} of epoch {epoch}, learning rate "
-            f"{rates[step]:.3g}; try a smaller optimizer.learning_rate, a longer schedule.warmup, or "
-            f"engine.precision=float32; the checkpoint of epoch {epoch - 1} is kept"
+            f"the loss became {losses[bad].sum()} at step {step + 1} of epoch {epoch.number}, learning rate "
+            f"{epoch.learning_rates[step]:.3g}; try a smaller optimizer.learning_rate, a longer schedule.warmup, or "
+            f"engine.precision=float32; the checkpoint of epoch {epoch.number - 1} is kept"
         )
 
 
-def _validate(engine: Engine, splits: Splits, objective: Objective) -> StepResults:
-    """The training loss and the hits on the validation images, summed up as one step."""
-    logits, labels = engine.predict(splits.validation.pixels), splits.validation.labels
+def _validate(engine: Engine, images: Images, objective: Objective) -> StepResults:
+    """The training loss and the correct answers on the validation images, as if of one step."""
+    logits, labels = engine.predict(images.pixels), images.labels
     correct = [(head.argmax(axis=1) == label).sum() for head, label in zip(logits, labels.T, strict=True)]
     known = (labels >= 0).sum(axis=0)
     return StepResults(level_losses(objective, logits, labels)[None], np.array([correct]), known[None])

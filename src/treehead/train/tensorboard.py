@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from treehead.train.loop import Progress, Watcher
+from treehead.train.loop import Callback, Progress
 from treehead.types import UserError
 
 
@@ -14,18 +14,18 @@ def require_tensorboard() -> None:
         raise UserError("output.tensorboard needs TensorBoard: pip install 'treehead[tensorboard]', or leave it out")
 
 
-class TensorBoardWatcher:
-    """Passes everything on to another watcher, and writes each epoch's figures as scalars."""
+class TensorBoardCallback:
+    """Forwards to another callback and writes each epoch's figures as scalars."""
 
-    def __init__(self, folder: Path, inner: Watcher) -> None:
+    def __init__(self, folder: Path, inner: Callback) -> None:
         from tensorboard.summary import Writer
 
         self._writer, self._inner = Writer(str(folder)), inner
 
-    def progressed(self, progress: Progress) -> None:
-        self._inner.progressed(progress)
+    def on_progress(self, progress: Progress) -> None:
+        self._inner.on_progress(progress)
 
-    def finished_epoch(self, record: dict[str, Any]) -> None:
+    def on_epoch_end(self, record: dict[str, Any]) -> None:
         epoch = record["epoch"]
         for part in ("train", "validation"):
             for what in ("losses", "accuracy"):
@@ -33,4 +33,4 @@ class TensorBoardWatcher:
                     self._writer.add_scalar(f"{what}/{level}/{part}", value, epoch)
         self._writer.add_scalar("learning_rate", record["learning_rate"], epoch)
         self._writer.flush()
-        self._inner.finished_epoch(record)
+        self._inner.on_epoch_end(record)
