@@ -21,7 +21,7 @@ from treehead.inference.model import load_model
 from treehead.inference.prediction import Prediction
 from treehead.run.runner import start
 from treehead.runfiles import RunFolder, free_folder
-from treehead.train.loop import Progress
+from treehead.training.loop import Progress
 from treehead.types import Array, UserError
 
 try:

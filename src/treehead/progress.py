@@ -22,8 +22,8 @@ from rich.text import Text
 
 from treehead.data.fetch import Report
 from treehead.metrics.paired import Comparison
-from treehead.train.loop import Callback
-from treehead.train.loop import Progress as Step
+from treehead.training.loop import Callback
+from treehead.training.loop import Progress as Step
 
 UPDATES_PER_SECOND = 4
 SURE = 0.8

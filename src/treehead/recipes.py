@@ -23,7 +23,7 @@ def cifar100() -> RunConfig:
             "optimizer.learning_rate": 2.4e-2,
             "augment.cutmix": 0.5,
             "augment.cutmix_until": 0.94,
-            "sharpness": {"radius": 0.015, "begin": 0.0},
+            "sam": {"radius": 0.015, "begin": 0.0},
         },
     )
 
@@ -39,7 +39,7 @@ def cifar100_fast() -> RunConfig:
         {
             "name": "cifar100-fast",
             "augment.shrink": [{"until": 0.3, "pixels": 20}, {"until": 0.6, "pixels": 24}],
-            "sharpness.begin": 0.6,
+            "sam.begin": 0.6,
         },
     )
 

@@ -172,7 +172,7 @@ class RunFolder:
         return self._read(path, load)
 
     def read_history(self) -> list[dict[str, Any]]:
-        """One record per finished epoch, oldest first; [] before the first. See `train.loop` for its keys."""
+        """One record per finished epoch, oldest first; [] before the first. See `training.loop` for its keys."""
         if not self.history.exists():
             return []
         lines = self._read(self.history, lambda: self.history.read_text(encoding="utf-8").splitlines())

@@ -17,7 +17,7 @@ from treehead.data.shapes import shapes
 from treehead.recipes import recipe
 from treehead.run import runner
 from treehead.runfiles import RunFolder
-from treehead.train.checkpoint import load_weights
+from treehead.training.checkpoint import load_weights
 from treehead.types import RunError
 
 QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{width=16}]"]
@@ -145,8 +145,8 @@ def test_load_predicts_what_the_run_recorded(trained: Path) -> None:
 
 
 def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path) -> None:
-    """Bit-identical weights, stopped in the midst of an epoch, sharpness-aware from there on."""
-    config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"sharpness.radius": 0.02, "sharpness.begin": 0.4})
+    """Bit-identical weights, stopped within an epoch, with SAM from there on."""
+    config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"sam.radius": 0.02, "sam.begin": 0.4})
     data = shapes(train_per_leaf=60, test_per_leaf=10)
 
     class Impatient(Silent):
@@ -239,7 +239,7 @@ def test_a_report_for_publication_shows_no_image(trained: Path) -> None:
 def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
     result = command("train", "shapes", *QUICK, "--out", str(trained), folder=trained.parent)
     assert result.returncode == 2
-    assert "holds a run already" in result.stderr
+    assert "contains a run already" in result.stderr
 
 
 @pytest.mark.parametrize("words", [("train", "shapes"), ("study", "shapes")])

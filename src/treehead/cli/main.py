@@ -43,6 +43,7 @@ for command in DATA_COMMANDS:
 def main() -> None:
     """Run the command line; a mistake is one sentence on stderr and an exit code, never a traceback."""
     warnings.filterwarnings("ignore", message="Image size .* exceeds limit")  # it is refused, with a sentence
+    warnings.formatwarning = lambda message, *_, **__: f"treehead: warning: {message}\n"
     try:
         app()
     except UserError as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from treehead.config import DataConfig, RunConfig
     from treehead.data.dataset import Dataset
     from treehead.run.runner import Loader, Run
-    from treehead.train.loop import Callback
+    from treehead.training.loop import Callback
 
 INTERRUPTED = 130
 """Exit code of what Ctrl-C stopped."""

@@ -38,7 +38,7 @@ def reference() -> Study:
         "Which optimizer, which activation, which split, and do batch normalisation and dropout help? The learning "
         f"rates (adam {ADAM_RATE:g}, sgd {SGD_RATE:g}) are compared with others, on validation images alone, by "
         f"`treehead study rates`; so is that of the run without batch normalisation, {NO_NORM_RATE:g}.",
-        changed(recipe("cifar100-fast"), {"train.epochs": 50, "network.dropout": 0.0, "sharpness.begin": 0.8}),
+        changed(recipe("cifar100-fast"), {"train.epochs": 50, "network.dropout": 0.0, "sam.begin": 0.8}),
         axes,
         default_compare(axes),
         (
@@ -66,7 +66,7 @@ def rates() -> Study:
             {
                 "data.split": "90:10",
                 "augment.shrink": [{"until": 0.6, "pixels": 20}, {"until": 0.8, "pixels": 24}],
-                "sharpness.radius": 0.0,
+                "sam.radius": 0.0,
                 "train.epochs": 8,
             },
         ),
@@ -103,7 +103,7 @@ def severity() -> Study:
                 "optimizer": {"kind": "muon"},
                 "augment.cutmix": 0.0,
                 "augment.shrink": [{"until": 0.5, "pixels": 20}, {"until": 0.75, "pixels": 24}],
-                "sharpness.radius": 0.0,
+                "sam.radius": 0.0,
                 "train.epochs": 4,
                 "train.batch_size": 512,
             },

@@ -19,7 +19,7 @@ from treehead.config import RunConfig, read_config, write_config
 from treehead.data.load import image_shape
 from treehead.runfiles import RunFolder, StudyFolder, make_folder, write_json, write_text
 from treehead.study.grid import Cell, Study, write_study
-from treehead.train.schedule import epoch_costs, sam_radii
+from treehead.training.schedule import epoch_costs, sam_radii
 from treehead.types import Array, UserError
 
 State = Literal["finished", "running", "stopped", "failed", "waiting"]
@@ -160,7 +160,7 @@ def _pace(state: CellState) -> float | None:
 
 def _work(config: RunConfig) -> Array:
     """The work of every epoch of a run: later ones see larger images, and some take every step twice."""
-    radii = sam_radii(config.sharpness, num_epochs=config.train.epochs)
+    radii = sam_radii(config.sam, num_epochs=config.train.epochs)
     return epoch_costs(config.augment, radii, image_size=image_shape(config.data)[1:])
 
 

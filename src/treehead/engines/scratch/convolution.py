@@ -6,8 +6,8 @@ N images, H W input, P Q output, R S kernel, C in, K out.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Param
-from treehead.engines.scratch.twins import compiled_in
 from treehead.types import Array
 
 BLOCK_BYTES = 2**20  # of patches, so that they are still in cache when the product reads them

@@ -5,8 +5,8 @@ N images, H W input, P Q output, C channels.
 
 import numpy as np
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Plain
-from treehead.engines.scratch.twins import compiled_in
 from treehead.types import Array
 
 

@@ -6,8 +6,8 @@ N images, H W image, C in, K out; T tiles of 4x4 outputs, which see 6x6 inputs; 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Param
-from treehead.engines.scratch.twins import compiled_in
 from treehead.types import Array
 
 INPUT = np.array(

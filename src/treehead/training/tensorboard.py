@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from treehead.train.loop import Callback, Progress
+from treehead.training.loop import Callback, Progress
 from treehead.types import UserError
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from treehead.config import AugmentConfig, Loss, RunConfig, ScheduleConfig, SharpnessConfig
+from treehead.config import AugmentConfig, Loss, RunConfig, SamConfig, ScheduleConfig
 from treehead.data.augment import EpochPlan, draw_epoch_plan, size_px, steps_per_epoch
 from treehead.data.balance import sampling_shares
 from treehead.data.dataset import Images
@@ -71,7 +71,7 @@ def build_schedule(config: RunConfig, images: Images, *, num_levels: int) -> Sch
     num_epochs, image_size = config.train.epochs, images.pixels.shape[2:]
     steps = steps_per_epoch(len(images), config.train.batch_size)
     rates = learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=num_epochs * steps)
-    radii = sam_radii(config.sharpness, num_epochs=num_epochs)
+    radii = sam_radii(config.sam, num_epochs=num_epochs)
     plan = partial(
         draw_epoch_plan,
         config.augment,
@@ -125,7 +125,7 @@ def level_weights(loss: Loss, *, num_levels: int, num_epochs: int) -> Array:
     return (1 - share) * first + share * last
 
 
-def sam_radii(sam: SharpnessConfig, *, num_epochs: int) -> Array:
+def sam_radii(sam: SamConfig, *, num_epochs: int) -> Array:
     """The SAM radius of every epoch: 0 before `begin`, then `radius`.
 
     Shapes: returns (E,) float64.

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from treehead.data.dataset import Images, Splits
-from treehead.engines.api import Engine, StepResults
-from treehead.engines.objective import Objective, level_losses
+from treehead.data.dataset import Images
+from treehead.engines.api import StepResults, Trainer
+from treehead.engines.objective import level_losses
 from treehead.runfiles import RunFolder
-from treehead.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from treehead.train.schedule import EpochSchedule, Schedule
+from treehead.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from treehead.training.schedule import EpochSchedule, Schedule
 from treehead.types import Array, RunError
 
 TICK_SECONDS = 0.25
@@ -57,12 +57,11 @@ class Callback(Protocol):
 
 
 def fit(
-    engine: Engine,
-    splits: Splits,
+    trainer: Trainer,
+    validation: Images,
     schedule: Schedule,
     *,
     levels: tuple[str, ...],
-    objective: Objective,
     folder: RunFolder,
     callback: Callback,
 ) -> None:
@@ -72,39 +71,38 @@ def fit(
         agree wherever a run was stopped.
     Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint is kept.
     """
-    done, history = _restore(engine, folder)
-    engine.load_images(splits.train.pixels, splits.train.labels)
+    done, history = _restore(trainer, folder)
     for number in range(done + 1, schedule.num_epochs + 1):
         epoch = schedule.epoch(number)
         started = time.perf_counter()
-        results = train_epoch(engine, epoch, callback)
+        results = train_epoch(trainer, epoch, callback)
         seconds = time.perf_counter() - started
-        validation = _validate(engine, splits.validation, objective)
+        checked = _validate(trainer, validation)
         record = {
             "epoch": number,
             "learning_rate": float(epoch.learning_rates[-1]),
             "seconds": round(seconds, 3),
             "images_per_second": round(epoch.plan.order.size / seconds, 1),
             "train": _record(results, levels, epoch.level_weights),
-            "validation": _record(validation, levels, epoch.level_weights),
+            "validation": _record(checked, levels, epoch.level_weights),
         }
         history.append(record)
         folder.write_history(history)
-        save_checkpoint(folder.checkpoint, Checkpoint(number, engine.weights(), engine.optimizer_state()))
+        save_checkpoint(folder.checkpoint, Checkpoint(number, trainer.engine.weights(), trainer.optimizer_state()))
         callback.on_epoch_end(record)
 
 
-def _restore(engine: Engine, folder: RunFolder) -> tuple[int, list[dict[str, Any]]]:
-    """Put the engine where the folder's checkpoint left it; gives the epochs done and their history."""
+def _restore(trainer: Trainer, folder: RunFolder) -> tuple[int, list[dict[str, Any]]]:
+    """Restore the state of the folder's checkpoint, if any; returns the epochs done and their history."""
     if not folder.checkpoint.exists():
         return 0, []
     checkpoint = load_checkpoint(folder.checkpoint)
-    engine.load_weights(checkpoint.weights)
-    engine.load_optimizer_state(checkpoint.optimizer)
+    trainer.engine.load_weights(checkpoint.weights)
+    trainer.load_optimizer_state(checkpoint.optimizer)
     return checkpoint.epoch, folder.read_history()[: checkpoint.epoch]
 
 
-def train_epoch(engine: Engine, epoch: EpochSchedule, callback: Callback) -> StepResults:
+def train_epoch(trainer: Trainer, epoch: EpochSchedule, callback: Callback) -> StepResults:
     """Take every step of an epoch, reporting progress four times a second.
 
     Raises: RunError: the loss became NaN or infinite.
@@ -114,7 +112,7 @@ def train_epoch(engine: Engine, epoch: EpochSchedule, callback: Callback) -> Ste
     started, done, chunk = time.perf_counter(), 0, 1
     while done < steps:
         rates = epoch.learning_rates[done : done + chunk]
-        parts.append(engine.train(epoch.plan, done, rates, epoch.level_weights, radius=epoch.sam_radius))
+        parts.append(trainer.train(epoch.plan, done, rates, epoch.level_weights, sam_radius=epoch.sam_radius))
         _stop_if_not_finite(parts[-1].losses, done, epoch)
         so_far = _joined(parts)
         done = len(so_far.losses)
@@ -154,12 +152,12 @@ def _stop_if_not_finite(losses: Array, first_step: int, epoch: EpochSchedule) ->
         )
 
 
-def _validate(engine: Engine, images: Images, objective: Objective) -> StepResults:
+def _validate(trainer: Trainer, images: Images) -> StepResults:
     """The training loss and the correct answers on the validation images, as if of one step."""
-    logits, labels = engine.predict(images.pixels), images.labels
+    logits, labels = trainer.engine.predict(images.pixels), images.labels
     correct = [(head.argmax(axis=1) == label).sum() for head, label in zip(logits, labels.T, strict=True)]
     known = (labels >= 0).sum(axis=0)
-    return StepResults(level_losses(objective, logits, labels)[None], np.array([correct]), known[None])
+    return StepResults(level_losses(trainer.objective, logits, labels)[None], np.array([correct]), known[None])
 
 
 def _record(results: StepResults, levels: tuple[str, ...], level_weights: Array) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from treehead.config import (
     AugmentConfig,
     CrossEntropyConfig,
     RunConfig,
+    SamConfig,
     ScheduleConfig,
-    SharpnessConfig,
     ShrinkConfig,
     changed,
 )
 from treehead.data.dataset import Images
-from treehead.train.schedule import build_schedule, epoch_costs, learning_rates, level_weights, sam_radii
+from treehead.training.schedule import build_schedule, epoch_costs, learning_rates, level_weights, sam_radii
 
 
 def test_a_linear_schedule_by_hand() -> None:
@@ -50,9 +50,9 @@ def test_the_last_level_weight_continues() -> None:
 
 
 def test_the_sam_radius_is_zero_until_it_begins() -> None:
-    assert sam_radii(SharpnessConfig(radius=0.1, begin=0.6), num_epochs=5).tolist() == [0, 0, 0, 0.1, 0.1]
-    assert sam_radii(SharpnessConfig(radius=0.1, begin=0), num_epochs=2).tolist() == [0.1, 0.1]
-    assert sam_radii(SharpnessConfig(begin=0), num_epochs=2).tolist() == [0, 0]
+    assert sam_radii(SamConfig(radius=0.1, begin=0.6), num_epochs=5).tolist() == [0, 0, 0, 0.1, 0.1]
+    assert sam_radii(SamConfig(radius=0.1, begin=0), num_epochs=2).tolist() == [0.1, 0.1]
+    assert sam_radii(SamConfig(begin=0), num_epochs=2).tolist() == [0, 0]
 
 
 def test_small_images_cost_less_and_sam_twice_as_much() -> None:
@@ -68,7 +68,7 @@ CONFIG = changed(
         "train.epochs": 4,
         "train.batch_size": 10,
         "loss.level_weights": [1.0, 0.4],
-        "sharpness": {"radius": 0.1, "begin": 0.5},
+        "sam": {"radius": 0.1, "begin": 0.5},
     },
 )
 IMAGES = Images(np.zeros((25, 3, 8, 8), np.uint8), np.stack([np.arange(25) % 3, np.zeros(25, np.int64)], axis=1))
