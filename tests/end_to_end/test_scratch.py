@@ -92,8 +92,8 @@ def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (["train", "shapes", "engine.kind=scratch", "engine.device=cuda"], "the scratch engine supports only cpu"),
         (["train", "shapes", "engine.kind=scratch", "engine.precision=bfloat16"], "supports only float32"),
         (["train", "shapes", "engine.kind=skratch"], "engine.kind = 'skratch'"),
-        (["resume", ".", "train.epochs=3"], "only engine. may be changed here, not train.epochs"),
-        (["evaluate", ".", "seed=3"], "only decode and engine. may be changed here, not seed"),
+        (["resume", ".", "train.epochs=3"], "train.epochs cannot be changed by this command, only engine."),
+        (["evaluate", ".", "seed=3"], "seed cannot be changed by this command, only decode and engine."),
         (["predict", "engine.kind=scratch"], "no image is named"),
     ],
 )

@@ -198,7 +198,7 @@ def test_a_lost_loss_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> N
         (["train", "shapes", "train.epoch=3"], 2, "did you mean train.epochs?"),
         (["train", "shapes", "train.epochs=-3"], 2, "train.epochs = -3"),
         (["train", "missing.toml"], 2, "cannot read missing.toml"),
-        (["train", "shapes", "epochs"], 2, "'epochs' is no key=value"),
+        (["train", "shapes", "epochs"], 2, "'epochs' is not key=value"),
         (["train", "shapes", "data.pool=all"], 2, "needs a percentage in data.split"),
         (["train", "cifar100", "data.root=nowhere"], 2, "data.root = nowhere holds no CIFAR-100"),
         (["train", "cifar100", "data.tree=oak"], 2, "CIFAR-100 has no tree 'oak'"),

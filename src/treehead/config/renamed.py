@@ -1,4 +1,4 @@
-"""Old names of config keys, so that old config files and overrides still work."""
+"""Old names of config keys: config files and overrides that use them still work, with a warning."""
 
 import warnings
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Two evaluated runs on the same test images, compared from their files: no data set, no network."""
+"""Comparison of two evaluated runs on the same test images, from their files alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,21 +25,25 @@ class _Predictions:
 
 
 def compare(first: Path, second: Path) -> Comparison:
-    """Compare two runs as they were evaluated, image by image.
+    """Compare two evaluated runs, image by image.
 
-    Raises: UserError: a run is not evaluated, or the two have other trees or other test images.
+    Raises: UserError: a run is not evaluated, or the two have different trees or different test images.
     """
     one, two = _read(first), _read(second)
     if one.tree != two.tree:
         raise UserError(
-            f"{first} answers on the tree {one.tree.name}, {second} on {two.tree.name}: severities on different "
+            f"{first} uses the tree {one.tree.name}, {second} the tree {two.tree.name}: severities on different "
             f"trees are not comparable"
         )
     if one.config.data.name != two.config.data.name or not np.array_equal(one.labels, two.labels):
-        raise UserError(f"{first} and {second} were not tested on the same images, so they cannot be paired")
+        raise UserError(f"{first} and {second} have different test images, so they cannot be compared image by image")
     if "all" in (one.config.data.pool, two.config.data.pool) and _drawn(one.config) != _drawn(two.config):
-        raise UserError(f"{first} and {second} drew their test images apart (data.pool = all); use one seed and split")
-    first_right, second_right = (run.labels == run.answers for run in (one, two))  # never where it is not known: -1
+        raise UserError(
+            f"{first} and {second} have different test images (data.pool = all); use the same seed and split"
+        )
+    first_right, second_right = (
+        run.labels == run.answers for run in (one, two)
+    )  # an unknown label, -1, is never right
     tests = {level: mcnemar(first_right[:, i], second_right[:, i]) for i, level in enumerate(one.tree.levels)}
     known = dict(zip(one.tree.levels, (one.labels >= 0).sum(axis=0).tolist(), strict=True))
     return Comparison(len(one.labels), known, paired_differences(one.measures, two.measures), tests)
@@ -59,9 +63,7 @@ def _read(root: Path) -> _Predictions:
         labels, answers = stored["labels"].astype(np.int64), stored["answers"].astype(np.int64)
         kind = metrics["decode"]
     except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{root} has damaged predictions ({error}); treehead evaluate {root} writes them anew"
-        ) from None
+        raise UserError(f"{root} has damaged predictions ({error}); treehead evaluate {root} replaces them") from None
     scores = decode(kind, probabilities, tree).leaf_scores
-    found = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
-    return _Predictions(config, metrics, tree, labels, answers, found)
+    values = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
+    return _Predictions(config, metrics, tree, labels, answers, values)

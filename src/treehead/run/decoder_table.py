@@ -1,4 +1,4 @@
-"""What the tree makes of one set of probabilities: every decoder's answers side by side, and whether the tree fits.
+"""Every decoder's answers on one set of probabilities, and whether the tree fits the labels.
 
 Axes: N images, L levels from the leaves up, K leaves, K_l classes of level l.
 """
@@ -18,8 +18,8 @@ def tree_figures(tree: LabelTree, *, labels: Array, probabilities: list[Array], 
     """The keys of metrics.json that need more than one decoder or another tree than the run's.
 
         decoders    by kind: accuracy per level, severities, HD@k, FPA, TICE, hierarchical F1
-        haf5        severities on the five-level tree of the literature, where the leaves are CIFAR-100's
-        alarm       a sentence where tree and labels probably do not belong together, else None
+        haf5        severities on the five-level tree of the literature, if the leaves are CIFAR-100's
+        alarm       a sentence if tree and labels probably do not belong together, else None
 
     Shapes: labels: (N, L) class ids, -1 where not known (see `metrics.summary.summarise`); probabilities: per level
         (N, K_l).
@@ -36,7 +36,7 @@ def tree_figures(tree: LabelTree, *, labels: Array, probabilities: list[Array], 
 def decoder_figures(
     kind: str, tree: LabelTree, labels: Array, probabilities: list[Array], literature: LabelTree | None
 ) -> dict[str, Any]:
-    """The figures on which decoders differ; top-5, loss and calibration are the heads' own, whatever the decoder."""
+    """The metrics that depend on the decoder; top-5, loss and calibration do not."""
     decoded = decode(kind, probabilities, tree)
     answers, scores = decoded.answers, decoded.leaf_scores
     full = labels[:, 0] >= 0

@@ -1,4 +1,4 @@
-"""Where a run ran: machine, versions, commit."""
+"""The environment of a run: machine, versions, commit."""
 
 import os
 import platform
@@ -14,11 +14,11 @@ from typing import Any
 from treehead.engines.cores import usable_cores
 from treehead.runfiles import FORMAT
 
-PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # those that are installed are told
+PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # reported if installed
 
 
 def describe_environment(accelerator: str | None) -> dict[str, Any]:
-    """What `environment.json` says before a run; `seconds` and the like are added as it goes."""
+    """The contents of `environment.json` at the start of a run; the run fills in the keys that are None."""
     return {
         "format": FORMAT,
         "treehead": version("treehead"),
@@ -54,11 +54,11 @@ def peak_memory_bytes() -> int:
 
 def _versions() -> dict[str, str]:
     """The version of each of PACKAGES that is installed."""
-    found = {}
+    versions = {}
     for name in PACKAGES:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def _processor() -> str:
@@ -71,11 +71,11 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """The commit this code stands at, with a + if it was changed since; None outside a checkout."""
-    here = Path(__file__).parent
+    """The commit of this code, with a + if it has uncommitted changes; None outside a checkout."""
+    folder = Path(__file__).parent
     try:
-        said = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
+        git = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
             capture_output=True,
             text=True,
             check=True,
@@ -83,4 +83,4 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return said.stdout.strip() or None
+    return git.stdout.strip() or None

@@ -1,4 +1,4 @@
-"""Every figure of a trained network on the test images, and the images it misread.
+"""Every metric of a trained network on the test images, and a few misclassified images.
 
 Axes: N images, L levels.
 """
@@ -19,14 +19,14 @@ from treehead.runfiles import FORMAT, RunFolder, write_arrays, write_json
 from treehead.types import Array
 
 CONFUSIONS, EXAMPLES = 12, 6
-"""How many of the most frequent and of the costliest confusions leave images behind, and at most how many each."""
+"""Of how many of the most frequent, and of the costliest, confusions images are stored; at most how many of each."""
 
 
 def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFolder, *, decode_kind: str) -> None:
-    """Calibrate, then write metrics.json, predictions.npz and, where the config keeps images, samples.npz.
+    """Calibrate, then write metrics.json, predictions.npz and, with output.images, samples.npz.
 
-    Conventions: one view per image; every figure is of the calibrated probabilities, for these are what the model
-        answers with. `calibration` in metrics.json has what they were before.
+    Conventions: one view per image; metrics are those of the calibrated probabilities, which the model answers with;
+        `calibration` in metrics.json has the values before calibration.
     """
     test, tree = splits.test, model.tree
     calibration = fit_calibration(engine, splits)
@@ -51,12 +51,12 @@ def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFold
     write_calibration(folder, calibration, tree.levels)
     write_arrays(folder.predictions, arrays)
     if model.config.output.images:
-        write_arrays(folder.samples, misread_samples(test, decoded.answers, tree.heights))
+        write_arrays(folder.samples, misclassified_samples(test, decoded.answers, tree.heights))
     write_json(folder.metrics, about | figures)
 
 
-def misread_samples(test: Images, answers: Array, heights: Array) -> dict[str, Array]:
-    """Some images of the most frequent confusions of leaves, and of the costliest: number times severity.
+def misclassified_samples(test: Images, answers: Array, heights: Array) -> dict[str, Array]:
+    """A few images of the most frequent confusions of leaves, and of the costliest (count times severity).
 
     Shapes: answers: (N, L); heights: (K, K); returns pixels (M, C, H, W) uint8, labels and answers (M, L) int16.
     """
@@ -66,9 +66,11 @@ def misread_samples(test: Images, answers: Array, heights: Array) -> dict[str, A
     counts = confusion_matrix(test.labels[:, 0], answers[:, 0], num_classes=num_leaves)
     np.fill_diagonal(counts, 0)
     leading = (np.argsort(-cost, axis=None, kind="stable")[:CONFUSIONS] for cost in (counts, counts * heights))
-    told = dict.fromkeys(np.concatenate(list(leading)).tolist())  # each pair once, in this order
+    confusions = dict.fromkeys(np.concatenate(list(leading)).tolist())  # each pair once, in this order
     pairs = test.labels[:, 0] * num_leaves + answers[:, 0]
-    chosen = np.concatenate([np.flatnonzero(pairs == pair)[:EXAMPLES] for pair in told if counts.flat[pair]] or [[]])
+    chosen = np.concatenate(
+        [np.flatnonzero(pairs == pair)[:EXAMPLES] for pair in confusions if counts.flat[pair]] or [[]]
+    )
     at = chosen.astype(np.int64)
     return {
         "pixels": test.pixels[at],

@@ -1,4 +1,4 @@
-"""The history as TensorBoard events, where that extra is installed and asked for."""
+"""The history as TensorBoard events (optional)."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,7 +9,7 @@ from treehead.types import UserError
 
 
 def require_tensorboard() -> None:
-    """Raises: UserError: the extra is not installed. To be asked before a run folder is made."""
+    """Raises: UserError: the extra is not installed."""
     if find_spec("tensorboard") is None:
         raise UserError("output.tensorboard needs TensorBoard: pip install 'treehead[tensorboard]', or leave it out")
 

@@ -94,7 +94,7 @@ class PyTorchTrainer:
     def _step(self, kind: StepKind, inputs: StepInputs) -> tuple[Tensor, ...]:
         """Take one step; returns losses, correct answers and known labels, (L,) each.
 
-        Conventions: on CUDA nothing in here may wait for the device.
+        Conventions: on CUDA this function must not wait for the device.
         """
         for dropout, scale in zip(self._dropouts, inputs.scales, strict=True):
             dropout.scale = scale

@@ -34,8 +34,8 @@ class BatchNorm2d:
     Conventions (those of torch.nn.BatchNorm2d, so weights move between engines unchanged):
         momentum weighs the NEW batch: running = (1 - momentum) * running + momentum * batch.
         The batch is normalised with the biased variance (divide by M); running_var keeps the unbiased one (M - 1).
-        A slope of 1 activates nothing; the addend is the other branch of a residual sum, or nothing. Both are here, and
-        not in layers of their own, because y is then written in one pass over memory, and dx read in one.
+        A slope of 1 means no activation; the addend is the other branch of a residual sum, or None. Both are part of
+        this layer so that y is written, and dx computed, in one pass over memory.
     Raises: ValueError: training with M < 2.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
     """
@@ -66,7 +66,7 @@ class BatchNorm2d:
         return y, lambda dy: backward(dy)[0]
 
     def forward_added(self, x: Array, addend: Array | None, mode: Mode) -> tuple[Array, BackwardAdded]:
-        """As `forward`, with the addend; backward gives (dx, daddend), the latter None where there was none."""
+        """As `forward`, with the addend; backward gives (dx, daddend), the latter None without an addend."""
         work, block = mode.work, _block(x)
         count = x.size // x.shape[-1]  # M = N*H*W
         if mode.training:
