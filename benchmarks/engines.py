@@ -1,12 +1,12 @@
-"""Both engines on the same network and batch, in float32 on the CPU: who trains faster, in how much memory.
+"""Training speed and peak memory of both engines on the same network and batch, in float32 on the CPU.
 
     python benchmarks/engines.py [--batch 256] [--threads 2] [--steps 4] [--rounds 5] [--optimizer adam|sgd|muon]
     NUMBA_DISABLE_JIT=1 python benchmarks/engines.py --only scratch --steps 1 --rounds 3
 
-A step is all of it: gather, crop and flip, forward, losses, backward, optimizer. PyTorch runs twice, with images as
-NCHW and as channels-last, and counts with the faster. Rounds alternate in one process, so that all see the same
-machine; figures are medians. Peak memory is that of a process of its own which takes two steps. The second line takes
-the scratch engine without Numba, which is slow: alone, and for few steps.
+A step is the whole step: gather, crop and flip, forward, losses, backward, optimizer. PyTorch runs twice, with images
+as NCHW and as channels-last; the ratio is to the faster. Rounds alternate in one process, so that all run under the
+same load; figures are medians. Peak memory is that of a separate process which takes two steps. The second command
+measures the scratch engine without Numba, which is slow: alone, and for few steps.
 """
 
 import argparse
@@ -21,46 +21,42 @@ import torch
 
 from treehead.config import AugmentConfig, EngineConfig, Optimizer, RunConfig, changed
 from treehead.data.augment import draw_epoch_plan
-from treehead.engines.objective import Objective
+from treehead.data.dataset import Images
+from treehead.engines.api import Trainer
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.scratch.engine import ScratchEngine
-from treehead.engines.scratch.twins import COMPILED
+from treehead.engines.scratch.kernels import COMPILED
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.cifar100 import cifar100_tree
-from treehead.hierarchy.targets import smoothed
+from treehead.run.losses import objective_of
 from treehead.spec import build_spec
 from treehead.system import peak_memory_bytes
 
 NUM_IMAGES = 2048
+WEIGHTS = np.array([1.0, 0.3, 0.1])  # of the levels' losses
 NAMES = ("scratch", "pytorch nchw", "pytorch channels-last")
 
 
-def build(name: str, *, threads: int, optimizer: Optimizer) -> ScratchEngine | PyTorchEngine:
-    """The default network with random images."""
+def build(name: str, *, threads: int, optimizer: Optimizer) -> Trainer:
+    """The default network on random images."""
     tree = cifar100_tree()
     spec = build_spec(RunConfig().network, input_shape=(3, 32, 32), levels=tree.levels, sizes=tree.sizes)
     kind = ScratchEngine if name == "scratch" else PyTorchEngine
-    engine = kind(
-        spec,
-        initial_weights(spec, seed=0),
-        mean=np.full(3, 0.5),
-        std=np.full(3, 0.25),
-        objective=Objective(tuple(smoothed(np.eye(size), 0.1) for size in tree.sizes), np.array([1.0, 0.3, 0.1])),
-        optimizer=optimizer,
-        config=EngineConfig(device="cpu", precision="float32", threads=threads),
-    )
+    mean, std = np.full(3, 0.5), np.full(3, 0.25)
+    config = EngineConfig(device="cpu", precision="float32", threads=threads)
+    engine = kind(spec, initial_weights(spec, seed=0), mean=mean, std=std, config=config)
     if name == "pytorch nchw":
         assert isinstance(engine, PyTorchEngine)
         engine.network.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
         engine.network.trunk.register_forward_pre_hook(lambda module, inputs: (inputs[0].contiguous(),))
     rng = np.random.default_rng(0)
     pixels = rng.integers(256, size=(NUM_IMAGES, 3, 32, 32), dtype=np.uint8)
-    engine.load_images(pixels, tree.label_paths(rng.integers(100, size=NUM_IMAGES)))
-    return engine
+    images = Images(pixels, tree.label_paths(rng.integers(100, size=NUM_IMAGES)))
+    return engine.trainer(objective_of(RunConfig().loss, tree), optimizer, images)
 
 
-def stepper(engine: ScratchEngine | PyTorchEngine, *, batch: int) -> Callable[[int], tuple[float, float]]:
-    """Takes that many steps; gives wall and processor seconds of one image."""
+def stepper(trainer: Trainer, *, batch: int) -> Callable[[int], tuple[float, float]]:
+    """A function that takes that many steps and returns wall and processor seconds per image."""
     plan = draw_epoch_plan(
         AugmentConfig(), num_images=NUM_IMAGES, image_size=(32, 32), batch_size=batch, seed=0, epoch=1
     )
@@ -68,19 +64,17 @@ def stepper(engine: ScratchEngine | PyTorchEngine, *, batch: int) -> Callable[[i
     def take(steps: int) -> tuple[float, float]:
         wall, processor = time.perf_counter(), time.process_time()
         for step in range(steps):
-            engine.train(plan, step % len(plan.order), np.array([1e-4]))
+            trainer.train(plan, step % len(plan.order), np.array([1e-4]), WEIGHTS)
         images = steps * batch
         return (time.perf_counter() - wall) / images, (time.process_time() - processor) / images
 
     return take
 
 
-def peak_memory(name: str, words: list[str]) -> float:
-    """Bytes, of a fresh process."""
-    said = subprocess.run(
-        [sys.executable, __file__, *words, "--alone", name], capture_output=True, text=True, check=True
-    )
-    return float(said.stdout)
+def peak_memory(name: str, arguments: list[str]) -> float:
+    """Bytes, of a new process."""
+    command = [sys.executable, __file__, *arguments, "--alone", name]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""How fast a trained network answers: for images in memory, and for JPEG files from disk; and the memory it takes.
+"""Prediction speed for images in memory and for JPEG files on disk, and peak memory.
 
     python benchmarks/predict.py [--model cifar100] [--images 10000] [--files 3000] [--side 32]
 
-The pixels are noise drawn here, the files are made in a temporary folder, `side` pixels wide and high. Each is measured
-`rounds` times, the files after a warm-up with half of them; the median is told. Memory is the process's peak, read
+The images are random, the files are written to a temporary folder, `side` pixels wide and high. Each is measured
+`rounds` times, the files after a warm-up with half of them; the median is reported. Memory is the process's peak, read
 after half of the files and after all of them: it must not grow with their number.
 """
 
@@ -78,10 +78,10 @@ def main() -> None:
     print(f"{asked.model}: images of {' x '.join(map(str, shape))}, {torch.get_num_threads()} threads")
     for what, speeds in (("memory", memory), ("disk", disk)):
         median = statistics.median(speeds)
-        said = "reached" if median >= NEEDED[what] else "missed"
+        verdict = "reached" if median >= NEEDED[what] else "missed"
         print(
             f"from {what:<7} {median:8.1f} images/s   ({min(speeds):.1f} to {max(speeds):.1f}); "
-            f"{NEEDED[what]:,} on two cores: {said}"
+            f"{NEEDED[what]:,} on two cores: {verdict}"
         )
     print(f"peak memory  {half / 1e6:8.1f} MB after {asked.files // 2:,} files")
     print(f"             {full / 1e6:8.1f} MB after {asked.rounds * asked.files:,} more")

@@ -1,10 +1,10 @@
-"""How near the real epoch comes to a bare loop, and how much memory it takes. In one process, on one machine.
+"""Throughput of the training loop relative to a bare loop, and its peak memory, in one process.
 
     python benchmarks/throughput.py [--steps 60] [--rounds 5]
 
-The bare loop does forward, backward and optimizer step of the default recipe's network on one fixed batch in memory,
-with nothing else. The real epoch draws its plan, gathers, crops and flips, and reports progress: `train.loop`'s own.
-Rounds alternate, so that both see the same machine; the ratio is of their medians.
+The bare loop is the forward pass, backward pass and optimizer step of the default recipe's network on one fixed batch.
+The real epoch is that of `training.loop`: it draws its plan, gathers, crops and flips, and reports progress. Rounds
+alternate, so that both run under the same load; the ratio is that of their medians.
 """
 
 import argparse
@@ -17,46 +17,41 @@ from torch.nn import functional
 
 from treehead.config import RunConfig
 from treehead.data.augment import draw_epoch_plan
-from treehead.engines.objective import Objective
+from treehead.data.dataset import Images
 from treehead.engines.pytorch.engine import PyTorchEngine
 from treehead.engines.pytorch.optim import Optimizers
+from treehead.engines.pytorch.trainer import PyTorchTrainer
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.cifar100 import cifar100_tree
-from treehead.hierarchy.targets import smoothed
 from treehead.recipes import recipe
+from treehead.run.losses import objective_of
 from treehead.spec import build_spec
 from treehead.system import peak_memory_bytes
-from treehead.train.loop import train_epoch
+from treehead.training.loop import train_epoch
+from treehead.training.schedule import EpochSchedule
 from treehead.types import Array
 
 NUM_IMAGES = 50_000
 
 
 class Silent:
-    def progressed(self, progress: object) -> None: ...
-    def finished_epoch(self, record: object) -> None: ...
+    def on_progress(self, progress: object) -> None: ...
+    def on_epoch_end(self, record: object) -> None: ...
 
 
-def build(config: RunConfig) -> PyTorchEngine:
-    """The default recipe's engine, with as many random images as CIFAR-100 has to train on."""
+def build(config: RunConfig) -> PyTorchTrainer:
+    """The default recipe's trainer, on as many random images as CIFAR-100 has to train on."""
     tree = cifar100_tree()
     spec = build_spec(config.network, input_shape=(3, 32, 32), levels=tree.levels, sizes=tree.sizes)
-    engine = PyTorchEngine(
-        spec,
-        initial_weights(spec, seed=0),
-        mean=np.full(3, 0.5),
-        std=np.full(3, 0.25),
-        objective=Objective(tuple(smoothed(np.eye(size), 0.1) for size in tree.sizes), np.array([1.0, 0.3, 0.1])),
-        optimizer=config.optimizer,
-        config=config.engine,
-    )
+    mean, std = np.full(3, 0.5), np.full(3, 0.25)
+    engine = PyTorchEngine(spec, initial_weights(spec, seed=0), mean=mean, std=std, config=config.engine)
     rng = np.random.default_rng(0)
     leaves = rng.integers(100, size=NUM_IMAGES)
-    engine.load_images(rng.integers(256, size=(NUM_IMAGES, 3, 32, 32), dtype=np.uint8), tree.label_paths(leaves))
-    return engine
+    images = Images(rng.integers(256, size=(NUM_IMAGES, 3, 32, 32), dtype=np.uint8), tree.label_paths(leaves))
+    return engine.trainer(objective_of(config.loss, tree), config.optimizer, images)
 
 
-def real_epoch(engine: PyTorchEngine, config: RunConfig, rates: Array, epoch: int) -> float:
+def real_epoch(trainer: PyTorchTrainer, config: RunConfig, rates: Array, epoch: int) -> float:
     """Images per second of the first steps of an epoch, its plan included."""
     started = time.perf_counter()
     plan = draw_epoch_plan(
@@ -67,7 +62,8 @@ def real_epoch(engine: PyTorchEngine, config: RunConfig, rates: Array, epoch: in
         seed=0,
         epoch=epoch,
     )
-    train_epoch(engine, plan, rates, epoch, config.train.epochs, Silent())
+    weights, left = np.array([1.0, 0.3, 0.1]), config.train.epochs - epoch
+    train_epoch(trainer, EpochSchedule(epoch, config.train.epochs, plan, rates, weights, 0.0, left), Silent())
     return plan.order.size / (time.perf_counter() - started)
 
 
@@ -102,13 +98,14 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     asked = arguments.parse_args()
     config = recipe("cifar100")
-    engine = build(config)
+    trainer = build(config)
+    engine = trainer.engine
     rates = np.full(asked.steps, 1e-4)
-    real_epoch(engine, config, rates[:5], 1)  # the first steps build kernels
+    real_epoch(trainer, config, rates[:5], 1)  # the first steps build kernels
     bare_loop(engine, config, 5)
     real, bare = [], []
     for number in range(asked.rounds):
-        real.append(real_epoch(engine, config, rates, number))
+        real.append(real_epoch(trainer, config, rates, number))
         bare.append(bare_loop(engine, config, asked.steps))
     threads = f"{torch.get_num_threads()} threads" if engine.device == "cpu" else torch.cuda.get_device_name()
     print(f"{engine.device} {engine.precision}, {threads}, torch {torch.__version__}, batch {config.train.batch_size}")

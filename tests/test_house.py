@@ -12,7 +12,7 @@ FLOORS = [  # a room may import only rooms on floors below it; same-floor rooms 
     {"api", "estimator"},
     {"study", "run", "serve"},
     {"inference", "progress"},
-    {"train"},
+    {"training"},
     {"engines", "export"},
     {"report", "data", "metrics", "decode", "spec", "recipes"},
     {"hierarchy", "config", "runfiles"},
@@ -34,12 +34,12 @@ ONLY_IN = {
     "anyio": ("treehead.serve",),
     "uvicorn": ("treehead.serve",),
     "numba": ("treehead.engines.scratch",),
-    "tensorboard": ("treehead.train.tensorboard",),
+    "tensorboard": ("treehead.training.tensorboard",),
 }
 STRANGERS = [
     ("treehead.engines.scratch", "treehead.engines.pytorch"),
     ("treehead.report", "treehead.engines"),  # a report reads files
-    ("treehead.report", "treehead.train"),
+    ("treehead.report", "treehead.training"),
     ("treehead.engines", "treehead.hierarchy"),  # a tree never enters an engine: it gets arrays
 ]
 LONGEST_FILE = 400
@@ -151,3 +151,10 @@ def test_importing_treehead_does_not_import_torch() -> None:
     heavy = {"torch", "numba", "matplotlib", "sklearn"}
     code = f"import sys, treehead, treehead.cli; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_public_name_is_also_a_module() -> None:
+    """Importing a module sets its name in the package, where it would hide the public name."""
+    import treehead
+
+    assert set(treehead.__all__) & {path.stem for path in SOURCE.iterdir()} == set()

@@ -23,7 +23,7 @@ from treehead.inference.prediction import Prediction
 from treehead.records.run import EpochRecord
 from treehead.run.runner import start
 from treehead.runfiles import RunFolder, free_folder
-from treehead.train.loop import Progress
+from treehead.training.loop import Progress
 from treehead.types import Array, UserError
 
 try:
@@ -120,7 +120,7 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
         pixels = _bytes(numbers, self.pixel_range_)
         dataset = _dataset(pixels, self.tree_, leaves, held_out=config.data.pool == "all")
         with self._place(config.name) as root:
-            run = start(config, root, load=lambda _: dataset, watcher=_Lines(self.verbose))
+            run = start(config, root, load=lambda _: dataset, callback=_Lines(self.verbose))
             self.model_ = load_model(RunFolder(root))
         self.run_ = None if self.folder is None else run
         self._classifier = classifier_of(self.model_)
@@ -213,10 +213,10 @@ class _Lines:
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
 
-    def progressed(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         self._num_epochs = progress.num_epochs
 
-    def finished_epoch(self, record: EpochRecord) -> None:
+    def on_epoch_end(self, record: EpochRecord) -> None:
         if self._verbose:
             train, epoch = record["train"], f"epoch {record['epoch']}/{self._num_epochs}"
             heads = (f"{level} {100 * share:.1f} %" for level, share in train["accuracy"].items())

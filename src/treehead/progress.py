@@ -22,8 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from treehead.records.run import EpochFigures, EpochRecord
-from treehead.train.loop import Progress as TrainingProgress
-from treehead.train.loop import Watcher
+from treehead.training.loop import Callback
+from treehead.training.loop import Progress as TrainingProgress
 from treehead.types import OnProgress
 
 UPDATES_PER_SECOND = 4
@@ -31,13 +31,13 @@ SHOWN_EPOCHS = 8
 """The live table shows this many of the last epochs."""
 
 
-class PlainWatcher:
+class PlainCallback:
     """Prints a line for each epoch, for logs and pipes."""
 
-    def progressed(self, progress: TrainingProgress) -> None:
+    def on_progress(self, progress: TrainingProgress) -> None:
         self._last = progress
 
-    def finished_epoch(self, record: EpochRecord) -> None:
+    def on_epoch_end(self, record: EpochRecord) -> None:
         train, validation = record["train"], record["validation"]
         heads = (f"{level} {' '.join(_pair(level, train, validation))}" for level in train["losses"])
         print(
@@ -47,17 +47,17 @@ class PlainWatcher:
         )
 
 
-class LiveWatcher:
+class LiveCallback:
     """Shows a table of the last epochs, and below it the progress of the current one."""
 
     def __init__(self, live: Live, title: str) -> None:
         self._live, self._title = live, title
         self._records: list[EpochRecord] = []
 
-    def progressed(self, progress: TrainingProgress) -> None:
+    def on_progress(self, progress: TrainingProgress) -> None:
         self._live.update(Group(self._table(), _line(progress)))
 
-    def finished_epoch(self, record: EpochRecord) -> None:
+    def on_epoch_end(self, record: EpochRecord) -> None:
         self._records.append(record)
         self._live.update(self._table())
 
@@ -92,14 +92,14 @@ def _line(progress: TrainingProgress) -> str:
 
 
 @contextmanager
-def watching(title: str) -> Iterator[Watcher]:
-    """The watcher of one training: a live display in a terminal, plain lines elsewhere."""
+def watching(title: str) -> Iterator[Callback]:
+    """The callback of one training: a live display in a terminal, plain lines elsewhere."""
     console = Console()
     if not console.is_terminal:
-        yield PlainWatcher()
+        yield PlainCallback()
         return
     with Live(console=console, refresh_per_second=UPDATES_PER_SECOND) as live:
-        yield LiveWatcher(live, title)
+        yield LiveCallback(live, title)
 
 
 @contextmanager

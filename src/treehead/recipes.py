@@ -1,4 +1,4 @@
-"""Named, complete configs, each with the result it is known to give; and how words name and change one."""
+"""Recipes: named configs with their expected results; and configs from command-line arguments."""
 
 import difflib
 import tomllib
@@ -13,9 +13,8 @@ def cifar100() -> RunConfig:
     """Three heads on CIFAR-100: Adam, ReLU, official split, 50 epochs, the default network.
 
     Expect: fine 75.6, superclass 83.8, group 89.2 % (mean of four seeds; 75.33 to 75.78 at the leaves) in 48 seconds on
-    an H100 GPU, or 2.6 hours on two slow cores with AVX-512 BF16; at commit 6fcd8533. CutMix and sharpness-aware
-    steps keep it from learning its images by heart; the last three epochs see images as they are, since test images are
-    not mixed either.
+    an H100 GPU, or 2.6 hours on two slow cores with AVX-512 BF16; at commit 6fcd8533. CutMix and SAM
+    regularise; the last three epochs have no CutMix.
     """
     return changed(
         RunConfig(name="cifar100"),
@@ -23,13 +22,13 @@ def cifar100() -> RunConfig:
             "optimizer.learning_rate": 2.4e-2,
             "augment.cutmix": 0.5,
             "augment.cutmix_until": 0.94,
-            "sharpness": {"radius": 0.015, "begin": 0.0},
+            "sam": {"radius": 0.015, "begin": 0.0},
         },
     )
 
 
 def cifar100_fast() -> RunConfig:
-    """The same at half the work: small images in early epochs, sharpness-aware steps in the last twenty alone.
+    """The same at half the cost: progressive resizing, and SAM in the last twenty epochs only.
 
     Expect: fine 74.85, superclass 83.24, group 88.83 % (one seed) in 48 minutes on two cores with AVX-512 BF16, by the
     code of commit 7ef4240d with this config.
@@ -39,13 +38,13 @@ def cifar100_fast() -> RunConfig:
         {
             "name": "cifar100-fast",
             "augment.shrink": [{"until": 0.3, "pixels": 20}, {"until": 0.6, "pixels": 24}],
-            "sharpness.begin": 0.6,
+            "sam.begin": 0.6,
         },
     )
 
 
 def shapes() -> RunConfig:
-    """The embedded shapes, for `make demo`: a small network, a few epochs.
+    """The embedded shapes, for `make demo`: a small network, 12 epochs.
 
     Expect: fine 86.3, superclass 86.8, group 90.5 % (one seed) in 45 seconds on two cores with AVX-512 BF16, at
     commit c54cce44.
@@ -63,9 +62,9 @@ def shapes() -> RunConfig:
 
 
 def folder() -> RunConfig:
-    """One's own images, fitted to 64 pixels: the default network, grown for larger ones; a smaller batch.
+    """Custom images of 64 pixels: the default network, grown for larger images; a smaller batch.
 
-    Expect nothing in particular: it depends on the images. `data.image_px` may be 32 to 224.
+    The result depends on the images. `data.image_px` may be 32 to 224.
     """
     return changed(
         RunConfig(name="folder"),
@@ -89,24 +88,31 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
 
 
 def recipe(name: str) -> RunConfig:
-    """The config of a recipe.
+    """Return the config of a recipe.
 
-    Raises: UserError: there is none of that name; the message names the nearest.
+    Args:
+        name: `cifar100`, `cifar100-fast`, `shapes` or `folder`.
+
+    Returns:
+        The config; `changed` gives a variant of it.
+
+    Raises:
+        UserError: There is no recipe of that name; the message names similar ones.
     """
     if name not in RECIPES:
         nearest = difflib.get_close_matches(name, RECIPES, n=2, cutoff=0.4)
-        hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(RECIPES)}"
+        hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"the recipes are {', '.join(RECIPES)}"
         raise UserError(f"there is no recipe {name!r}; {hint}")
     return RECIPES[name]()
 
 
-def config_of(words: Sequence[str], data: Path | None = None) -> RunConfig:
-    """The config of `[RECIPE|FILE.toml] [key=value ...]`, on one's own images where `data` names them.
+def config_of(arguments: Sequence[str], data: Path | None = None) -> RunConfig:
+    """The config of `[RECIPE|FILE.toml] [key=value ...]`, on the custom images at `data` if given.
 
-    Raises: UserError: no such recipe, file or key, a value out of range, nothing at `data`.
+    Raises: UserError: no such recipe, file or key; a value out of range; nothing at `data`.
     """
-    words = list(words)
-    name = words.pop(0) if words and "=" not in words[0] else "folder" if data else "cifar100"
+    overrides = list(arguments)
+    name = overrides.pop(0) if overrides and "=" not in overrides[0] else "folder" if data else "cifar100"
     if name.endswith(".toml"):
         try:
             base = read_config(Path(name).read_text(encoding="utf-8"))
@@ -114,27 +120,27 @@ def config_of(words: Sequence[str], data: Path | None = None) -> RunConfig:
             raise UserError(f"cannot read {name}: {error.strerror}") from None
     else:
         base = recipe(name)
-    return changed(base, _own(data) | changes_of(words))
+    return changed(base, _custom_images(data) | changes_of(overrides))
 
 
-def _own(data: Path | None) -> dict[str, object]:
-    """The config keys for one's own images at `data`."""
+def _custom_images(data: Path | None) -> dict[str, object]:
+    """The config keys for the custom images at `data`."""
     if data is None:
         return {}
     if not data.exists():
-        raise UserError(f"there is no folder and no manifest at {data}")
+        raise UserError(f"{data} does not exist; --data names a folder or a manifest")
     return {"data.name": "folder" if data.is_dir() else "manifest", "data.root": data.absolute()}
 
 
-def changes_of(words: Sequence[str], *, only: tuple[str, ...] = ("",)) -> dict[str, object]:
-    """`train.epochs=5` -> {"train.epochs": 5}; values are TOML, or else plain words. Keys begin with one of `only`."""
+def changes_of(overrides: Sequence[str], *, only: tuple[str, ...] = ("",)) -> dict[str, object]:
+    """`train.epochs=5` -> {"train.epochs": 5}; values are TOML, else text. Keys begin with one of `only`."""
     changes: dict[str, object] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
+    for override in overrides:
+        key, equals, value = override.partition("=")
         if not key.startswith(only):
-            raise UserError(f"only {' and '.join(only)} may be changed here, not {key}")
+            raise UserError(f"{key} cannot be changed by this command, only {' and '.join(only)}")
         if not equals:
-            raise UserError(f"{word!r} is no key=value; write for example train.epochs=10")
+            raise UserError(f"{override!r} is not key=value; write for example train.epochs=10")
         try:
             changes[key] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""The network as data: a trunk and a head per level. Engines, summary, export and report read this value.
+"""The network as data: a trunk and a head per level, read by engines, summary, export and report.
 
 Axes: C channels, H W image; shapes are those of one image, without the batch.
 """
@@ -16,7 +16,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Conv2d:
-    """3x3 or 1x1 cross-correlation without bias (a batch norm has its own), padded to keep H W at stride 1."""
+    """3x3 or 1x1 cross-correlation without bias (the batch norm has one), padded to keep H W at stride 1."""
 
     in_channels: int
     out_channels: int
@@ -42,7 +42,7 @@ class LeakyReLU:
 
 @dataclass(frozen=True, slots=True)
 class MaxPool2d:
-    """Largest of each kernel_size x kernel_size window, windows side by side; a remainder at the edge is cut."""
+    """Largest of each kernel_size x kernel_size window, windows do not overlap; a remainder at the edge is cut."""
 
     kernel_size: int = 2
 
@@ -84,7 +84,7 @@ class NetSpec:
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """A line of the summary. multiply_adds counts those of one image in convolutions and linear layers."""
+    """A row of the summary. multiply_adds counts those of one image in convolutions and linear layers."""
 
     name: str
     kind: str
@@ -96,9 +96,9 @@ class LayerRow:
 def build_spec(
     network: NetworkConfig, *, input_shape: tuple[int, int, int], levels: tuple[str, ...], sizes: tuple[int, ...]
 ) -> NetSpec:
-    """Lay out `network` for images of `input_shape` (C, H, W) and a head of sizes[l] classes per level.
+    """The layers of `network` for images of `input_shape` (C, H, W), with a head of sizes[l] classes per level.
 
-    Raises: UserError: the image is too small to be halved so often.
+    Raises: UserError: the image is too small for the number of halvings.
     """
     network = grown(network, min(input_shape[1:]))
     act = LeakyReLU(0.0 if isinstance(network.activation, ReluConfig) else network.activation.slope)
@@ -120,11 +120,11 @@ def build_spec(
 
 
 def check_size(network: NetworkConfig, height: int, width: int) -> None:
-    """Raises: UserError: an image of this size is too small to be halved so often."""
+    """Raises: UserError: an image of this size is too small for the number of halvings."""
     halvings = sum(stage.shrink != "none" for stage in network.stages)
     if min(height, width) < 2**halvings:
         raise UserError(
-            f"network.stages halve the image {halvings} times, which {height}x{width} pixels do not allow; "
+            f"network.stages halve the image {halvings} times, but it is {height}x{width} pixels; "
             f"use fewer stages, shrink = 'none', or larger images"
         )
 
@@ -133,10 +133,10 @@ LARGEST_FEATURES_PX, NARROWEST = 8, 16
 
 
 def grown(network: NetworkConfig, image_px: int) -> NetworkConfig:
-    """`network` for images of image_px, led in, where it may grow, by stages that halve until its last map is small.
+    """`network` for images of image_px; with `grow`, stages are prepended until the last feature map is small.
 
-    Conventions: a stage in front has half the width of the one behind it, at least 16, and no residual blocks, so that
-        the large maps are cheap; 32 and 64 pixels leave the default stages as they are, 96 and 128 add one, 224 two.
+    Conventions: a prepended stage has half the width of the next, at least 16, and no residual blocks, so that large
+        feature maps are cheap; 32 and 64 pixels leave the default stages as they are, 96 and 128 add one, 224 two.
     """
     stages = network.stages
     halvings = sum(stage.shrink != "none" for stage in stages)
@@ -167,7 +167,7 @@ def _stage(name: str, stage: StageConfig, channels: int, act: LeakyReLU) -> Iter
 
 
 def _without_norms(layers: Iterable[tuple[str, Layer]]) -> Iterator[tuple[str, Layer]]:
-    """The same layers, but no batch norm among them, nor in a residual body; nothing stands in its place."""
+    """The same layers without batch norms among them nor in a residual body."""
     for name, layer in layers:
         if isinstance(layer, Residual):
             yield name, Residual(tuple(_without_norms(layer.body)))
@@ -207,7 +207,7 @@ def parameter_shapes(layer: Layer) -> dict[str, Shape]:
 
 
 def rows(spec: NetSpec) -> list[LayerRow]:
-    """The summary, a line per layer, residual bodies spelt out."""
+    """The summary, a row per layer, including those of residual bodies."""
     lines, shape = _rows("trunk", spec.trunk, spec.input_shape)
     for level, head in spec.heads:
         lines += _rows("heads", ((level, head),), shape)[0]
@@ -224,7 +224,7 @@ def _rows(prefix: str, layers: tuple[tuple[str, Layer], ...], shape: Shape) -> t
             continue
         shape = output_shape(layer, shape)
         shapes = parameter_shapes(layer)
-        uses = prod(shape[1:]) if isinstance(layer, Conv2d) else 1  # how often an image meets each weight
+        uses = prod(shape[1:]) if isinstance(layer, Conv2d) else 1  # how often each weight is used per image
         multiply_adds = uses * prod(shapes["weight"]) if isinstance(layer, Conv2d | Linear) else 0
         kind = "ReLU" if layer == LeakyReLU(0.0) else type(layer).__name__
         lines.append(LayerRow(name, kind, shape, sum(map(prod, shapes.values())), multiply_adds))

@@ -1,4 +1,4 @@
-"""The user, with the scratch engine: train, and go on, evaluate and predict with the other one."""
+"""The scratch engine, end to end: runs of one engine are resumed, evaluated and used by the other."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from treehead.data.shapes import shapes
 from treehead.recipes import recipe
 from treehead.run import runner
 from treehead.runfiles import RunFolder
-from treehead.train.checkpoint import load_weights
+from treehead.training.checkpoint import load_weights
 
 CHANGES = {
     "train.epochs": 2,
@@ -28,12 +28,12 @@ PYTORCH = {"engine.kind": "pytorch", "engine.precision": "float32"}
 
 
 class Silent:
-    def progressed(self, progress: object) -> None: ...
-    def finished_epoch(self, record: object) -> None: ...
+    def on_progress(self, progress: object) -> None: ...
+    def on_epoch_end(self, record: object) -> None: ...
 
 
-class Impatient(Silent):
-    def finished_epoch(self, record: object) -> None:
+class Stopped(Silent):
+    def on_epoch_end(self, record: object) -> None:
         raise KeyboardInterrupt
 
 
@@ -41,9 +41,9 @@ def data() -> object:
     return shapes(train_per_leaf=20, test_per_leaf=10)
 
 
-def train(folder: Path, engine: dict[str, object], watcher: Silent | None = None) -> runner.Run:
+def train(folder: Path, engine: dict[str, object], callback: Silent | None = None) -> runner.Run:
     config = treehead.changed(recipe("shapes"), CHANGES | engine)
-    return runner.start(config, folder, load=lambda _: data(), watcher=watcher or Silent())  # pyright: ignore[reportArgumentType, reportReturnType]
+    return runner.start(config, folder, load=lambda _: data(), callback=callback or Silent())  # pyright: ignore[reportArgumentType, reportReturnType]
 
 
 def test_a_run_of_either_engine_is_evaluated_by_the_other(tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_a_run_of_either_engine_is_resumed_by_the_other(
 ) -> None:
     whole = train(tmp_path / "whole", first)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "parts", first, Impatient())
-    parts = runner.resume(tmp_path / "parts", load=lambda _: data(), watcher=Silent(), changes=then)  # pyright: ignore[reportArgumentType, reportReturnType]
+        train(tmp_path / "parts", first, Stopped())
+    parts = runner.resume(tmp_path / "parts", load=lambda _: data(), callback=Silent(), changes=then)  # pyright: ignore[reportArgumentType, reportReturnType]
     assert [record["epoch"] for record in parts.history] == [1, 2]
     losses = [run.history[1]["train"]["loss"] for run in (whole, parts)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
@@ -74,9 +74,9 @@ def test_a_run_of_either_engine_is_resumed_by_the_other(
     assert environment["engine"] == then["engine.kind"]
 
 
-def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "treehead", *words],
+        [sys.executable, "-m", "treehead", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -87,19 +87,19 @@ def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
-        (["train", "shapes", "engine.kind=scratch", "engine.device=cuda"], "the scratch engine has cpu alone"),
-        (["train", "shapes", "engine.kind=scratch", "engine.precision=bfloat16"], "has float32 alone"),
+        (["train", "shapes", "engine.kind=scratch", "engine.device=cuda"], "the scratch engine supports only cpu"),
+        (["train", "shapes", "engine.kind=scratch", "engine.precision=bfloat16"], "supports only float32"),
         (["train", "shapes", "engine.kind=skratch"], "engine.kind = 'skratch'"),
-        (["resume", ".", "train.epochs=3"], "only engine. may be changed here, not train.epochs"),
-        (["evaluate", ".", "seed=3"], "only decode and engine. may be changed here, not seed"),
+        (["resume", ".", "train.epochs=3"], "train.epochs cannot be changed by this command, only engine."),
+        (["evaluate", ".", "seed=3"], "seed cannot be changed by this command, only decode and engine."),
         (["predict", "engine.kind=scratch"], "no image given"),
     ],
 )
-def test_mistakes_are_one_sentence(words: list[str], said: str, tmp_path: Path) -> None:
-    result = command(*words, folder=tmp_path)
-    assert (result.returncode, said in result.stderr) == (2, True), result.stderr
+def test_errors_are_one_sentence(arguments: list[str], message: str, tmp_path: Path) -> None:
+    result = command(*arguments, folder=tmp_path)
+    assert (result.returncode, message in result.stderr) == (2, True), result.stderr
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -111,11 +111,11 @@ def test_the_shipped_model_answers_the_same(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)).save(picture)
     answers = []
     for kind in ("scratch", "pytorch"):
-        said = command(
+        result = command(
             "predict", "--json", str(picture), f"engine.kind={kind}", "engine.precision=float32", folder=tmp_path
         )
-        assert said.returncode == 0, said.stderr
-        answers.append(json.loads(said.stdout)["levels"])
+        assert result.returncode == 0, result.stderr
+        answers.append(json.loads(result.stdout)["levels"])
     for level, ours in answers[0].items():
         assert ours["answer"] == answers[1][level]["answer"]
         assert ours["probability"] == pytest.approx(answers[1][level]["probability"], abs=1e-4)

@@ -17,7 +17,7 @@ from treehead.data.shapes import shapes
 from treehead.recipes import recipe
 from treehead.run import runner
 from treehead.runfiles import RunFolder
-from treehead.train.checkpoint import load_weights
+from treehead.training.checkpoint import load_weights
 from treehead.types import RunError
 
 QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{width=16}]"]
@@ -37,8 +37,8 @@ def command(*arguments: str, folder: Path, **environment: str) -> subprocess.Com
 
 
 class Silent:
-    def progressed(self, progress: object) -> None: ...
-    def finished_epoch(self, record: object) -> None: ...
+    def on_progress(self, progress: object) -> None: ...
+    def on_epoch_end(self, record: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -146,19 +146,19 @@ def test_load_gives_the_recorded_predictions(trained: Path) -> None:
 
 def test_a_resumed_run_equals_an_uninterrupted_run(tmp_path: Path) -> None:
     """Bit-identical weights after an interruption within an epoch, with SAM from that epoch on."""
-    config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"sharpness.radius": 0.02, "sharpness.begin": 0.4})
+    config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"sam.radius": 0.02, "sam.begin": 0.4})
     data = shapes(train_per_leaf=60, test_per_leaf=10)
 
     class Interrupting(Silent):
-        def progressed(self, progress: object) -> None:
+        def on_progress(self, progress: object) -> None:
             if getattr(progress, "epoch", 0) == 2:
                 raise KeyboardInterrupt
 
-    whole = runner.start(config, tmp_path / "whole", load=lambda _: data, watcher=Silent())
+    whole = runner.start(config, tmp_path / "whole", load=lambda _: data, callback=Silent())
     with pytest.raises(KeyboardInterrupt):
-        runner.start(config, tmp_path / "parts", load=lambda _: data, watcher=Interrupting())
+        runner.start(config, tmp_path / "parts", load=lambda _: data, callback=Interrupting())
     assert not (tmp_path / "parts" / "weights.safetensors").exists()
-    parts = runner.resume(tmp_path / "parts", load=lambda _: data, watcher=Silent())
+    parts = runner.resume(tmp_path / "parts", load=lambda _: data, callback=Silent())
     ours, theirs = (load_weights(run.root / "weights.safetensors") for run in (whole, parts))
     assert ours.keys() == theirs.keys()
     assert all((ours[name] == theirs[name]).all() for name in ours)
@@ -190,7 +190,7 @@ def test_a_diverging_loss_stops_the_run(tmp_path: Path) -> None:
         QUICK_CHANGES | {"optimizer.kind": "sgd", "optimizer.learning_rate": 1e30, "engine.precision": "float32"},
     )
     with pytest.raises(RunError, match=r"the loss became (nan|inf) at step \d+ of epoch \d, learning rate .*smaller"):
-        runner.start(config, tmp_path / "run", load=lambda _: data, watcher=Silent())
+        runner.start(config, tmp_path / "run", load=lambda _: data, callback=Silent())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_diverging_loss_stops_the_run(tmp_path: Path) -> None:
         (["train", "shapes", "train.epoch=3"], 2, "did you mean train.epochs?"),
         (["train", "shapes", "train.epochs=-3"], 2, "train.epochs = -3"),
         (["train", "missing.toml"], 2, "cannot read missing.toml"),
-        (["train", "shapes", "epochs"], 2, "'epochs' is no key=value"),
+        (["train", "shapes", "epochs"], 2, "'epochs' is not key=value"),
         (["train", "shapes", "data.pool=all"], 2, "needs a percentage in data.split"),
         (["train", "cifar100", "data.root=nowhere"], 2, "data.root = nowhere holds no CIFAR-100"),
         (["train", "cifar100", "data.tree=oak"], 2, "CIFAR-100 has no tree 'oak'"),
@@ -241,7 +241,7 @@ def test_a_report_without_images(trained: Path) -> None:
 def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
     result = command("train", "shapes", *QUICK, "--out", str(trained), folder=trained.parent)
     assert result.returncode == 2
-    assert "holds a run already" in result.stderr
+    assert "contains a run already" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [("train", "shapes"), ("study", "shapes")])
@@ -272,7 +272,7 @@ def test_tensorboard_events_are_written(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     data = shapes(train_per_leaf=20, test_per_leaf=5)
     config = treehead.changed(recipe("shapes"), QUICK_CHANGES | {"train.epochs": 1, "output.tensorboard": True})
-    runner.start(config, tmp_path / "run", load=lambda _: data, watcher=Silent())
+    runner.start(config, tmp_path / "run", load=lambda _: data, callback=Silent())
     assert list((tmp_path / "run" / "events").iterdir())
 
 

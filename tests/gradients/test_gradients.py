@@ -8,14 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from treehead.engines.objective import Objective
+from treehead.engines.objective import MixedLabels, Objective, level_losses, level_losses_with_backward
 from treehead.engines.scratch.activation import LeakyReLU
 from treehead.engines.scratch.convolution import Conv2d
 from treehead.engines.scratch.dropout import Dropout
 from treehead.engines.scratch.gradcheck import gradient_error
 from treehead.engines.scratch.layer import Backward, Layer, Mode, Plain
 from treehead.engines.scratch.linear import Linear
-from treehead.engines.scratch.loss import MixedLabels, head_losses
 from treehead.engines.scratch.norm import BatchNorm2d
 from treehead.engines.scratch.pooling import GlobalAvgPool, MaxPool2d
 from treehead.engines.scratch.residual import Residual, Sequential
@@ -112,7 +111,7 @@ def objective(**choices: object) -> Objective:
     rng = np.random.default_rng(3)
     targets = tuple(0.9 * np.eye(size) + 0.1 / size for size in SIZES)
     costs = tuple(rng.integers(1, 4, (size, size)) * (1 - np.eye(size)) for size in SIZES)
-    return Objective(targets, np.ones(3), costs=costs, ancestors=ANCESTORS, **choices)  # pyright: ignore[reportArgumentType]
+    return Objective(targets, costs=costs, ancestors=ANCESTORS, **choices)  # pyright: ignore[reportArgumentType]
 
 
 LOSSES = {
@@ -139,7 +138,7 @@ def test_the_gradient_of_every_loss(name: str) -> None:
     rng = np.random.default_rng(0)
     logits = [rng.standard_normal((7, size)) for size in SIZES]
     labels, step = mixed_labels(), 1e-6
-    _, gradients = head_losses(LOSSES[name], logits, labels)
+    gradients = level_losses_with_backward(LOSSES[name], logits, labels)[1](np.ones(3))
     for level, gradient in enumerate(gradients):
         numeric = np.zeros_like(gradient)
         for i in np.ndindex(gradient.shape):
@@ -147,8 +146,26 @@ def test_the_gradient_of_every_loss(name: str) -> None:
             sides = []
             for place in (middle + step, middle - step):
                 logits[level][i] = place
-                sides.append(head_losses(LOSSES[name], logits, labels)[0][level])
+                sides.append(level_losses_with_backward(LOSSES[name], logits, labels)[0][level])
             logits[level][i] = middle
             numeric[i] = (sides[0] - sides[1]) / (2 * step)
         assert np.linalg.norm(numeric) > 0.01
         assert np.linalg.norm(gradient - numeric) < 1e-6 * np.linalg.norm(numeric)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_level_weights_scale_the_gradient_of_each_head(name: str) -> None:
+    logits = [np.random.default_rng(0).standard_normal((7, size)) for size in SIZES]
+    _, backward = level_losses_with_backward(LOSSES[name], logits, mixed_labels())
+    weights = np.array([2.0, 0.0, 0.5])
+    for scaled, plain, weight in zip(backward(weights), backward(np.ones(3)), weights, strict=True):
+        np.testing.assert_allclose(scaled, weight * plain)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_mixed_image_counts_as_both(name: str) -> None:
+    logits = [np.random.default_rng(0).standard_normal((7, size)) for size in SIZES]
+    own, partner = ANCESTORS.T[[0, 1, 2, 3, 4, 5, 0]], ANCESTORS.T[[5, 4, 3, 2, 1, 0, 2]]
+    mixed, _ = level_losses_with_backward(LOSSES[name], logits, MixedLabels(own, partner, np.full(7, 0.25)))
+    expected = 0.75 * level_losses(LOSSES[name], logits, own) + 0.25 * level_losses(LOSSES[name], logits, partner)
+    np.testing.assert_allclose(mixed, expected)

@@ -6,13 +6,15 @@ import numpy as np
 
 from treehead.config import AdamConfig, AugmentConfig, EngineConfig, NetworkConfig, Optimizer, StageConfig
 from treehead.data.augment import EpochPlan, draw_epoch_plan
+from treehead.data.dataset import Images
 from treehead.engines.objective import Objective
 from treehead.engines.pytorch.engine import PyTorchEngine
+from treehead.engines.pytorch.trainer import PyTorchTrainer
 from treehead.engines.scratch.engine import ScratchEngine
+from treehead.engines.scratch.trainer import ScratchTrainer
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.targets import smoothed
 from treehead.spec import NetSpec, build_spec
-from treehead.types import Array
 
 SIZES = (6, 3, 2)
 LEVELS = ("fine", "superclass", "group")
@@ -24,45 +26,40 @@ SPEC = build_spec(
     levels=LEVELS,
     sizes=SIZES,
 )
-OBJECTIVE = Objective(tuple(smoothed(np.eye(size), 0.1) for size in SIZES), np.array([1.0, 0.5, 0.25]))
+OBJECTIVE = Objective(tuple(smoothed(np.eye(size), 0.1) for size in SIZES))
+WEIGHTS = np.array([1.0, 0.5, 0.25])
+"""Of the levels' losses."""
 FLOAT32 = EngineConfig(device="cpu", precision="float32", threads=2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Both:
-    """The two engines, in the same state."""
+    """The trainers of the two engines, in the same state."""
 
-    scratch: ScratchEngine
-    pytorch: PyTorchEngine
-
-
-def both_engines(optimizer: Optimizer | None = None, *, spec: NetSpec = SPEC, objective: Objective = OBJECTIVE) -> Both:
-    """Engines that hold the same first weights and the same 40 random images."""
-    pixels, labels = images()
-
-    def made(kind: type[ScratchEngine] | type[PyTorchEngine]) -> ScratchEngine | PyTorchEngine:
-        engine = kind(
-            spec,
-            initial_weights(spec, seed=1),
-            mean=np.array([0.5, 0.45, 0.4]),
-            std=np.array([0.25, 0.2, 0.3]),
-            objective=objective,
-            optimizer=optimizer or AdamConfig(),
-            config=FLOAT32,
-        )
-        engine.load_images(pixels, labels)
-        return engine
-
-    scratch, pytorch = made(ScratchEngine), made(PyTorchEngine)
-    assert isinstance(scratch, ScratchEngine)
-    assert isinstance(pytorch, PyTorchEngine)
-    return Both(scratch, pytorch)
+    scratch: ScratchTrainer
+    pytorch: PyTorchTrainer
 
 
-def images(num: int = 40) -> tuple[Array, Array]:
+def both_engines(
+    optimizer: Optimizer | None = None,
+    *,
+    spec: NetSpec = SPEC,
+    objective: Objective = OBJECTIVE,
+    labelled: Images | None = None,
+) -> Both:
+    """Trainers of the same initial weights on the same images, by default 40 random ones."""
+    weights, choice, shown = initial_weights(spec, seed=1), optimizer or AdamConfig(), labelled or images()
+    mean, std = np.array([0.5, 0.45, 0.4]), np.array([0.25, 0.2, 0.3])
+    scratch = ScratchEngine(spec, weights, mean=mean, std=std, config=FLOAT32)
+    pytorch = PyTorchEngine(spec, weights, mean=mean, std=std, config=FLOAT32)
+    return Both(scratch.trainer(objective, choice, shown), pytorch.trainer(objective, choice, shown))
+
+
+def images(num: int = 40) -> Images:
     rng = np.random.default_rng(0)
     fine = rng.integers(6, size=num)
-    return rng.integers(256, size=(num, 3, 16, 16), dtype=np.uint8), np.stack([fine, fine // 2, fine // 4], axis=1)
+    pixels = rng.integers(256, size=(num, 3, 16, 16), dtype=np.uint8)
+    return Images(pixels, np.stack([fine, fine // 2, fine // 4], axis=1))
 
 
 def plan(augment: AugmentConfig | None = None, *, epoch: int = 1, batch_size: int = 10) -> EpochPlan:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from engines import OBJECTIVE, SIZES, Both, both_engines, images, plan
+from engines import OBJECTIVE, SIZES, WEIGHTS, Both, both_engines, images, plan
 
 from treehead.config import (
     AdamConfig,
@@ -19,6 +19,7 @@ from treehead.config import (
     StageConfig,
 )
 from treehead.data.augment import dropout_scale
+from treehead.data.dataset import Images
 from treehead.engines.pytorch import network as torch_network
 from treehead.engines.scratch.layer import Mode
 from treehead.engines.scratch.network import Network
@@ -59,60 +60,59 @@ def test_ten_steps_of_an_optimizer(name: str) -> None:
     """Losses, weights, running statistics and optimizer state. Each step may add a rounding: 1e-4 times ten."""
     both, rate = both_engines(OPTIMIZERS[name]), SMALL[name]
     for epoch in (1, 2, 3):
-        ours, theirs = (e.train(plan(epoch=epoch), 0, np.full(4, rate)) for e in (both.scratch, both.pytorch))
+        ours, theirs = (e.train(plan(epoch=epoch), 0, np.full(4, rate), WEIGHTS) for e in (both.scratch, both.pytorch))
         np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-3)
         assert (ours.known == theirs.known).all()
-    assert_close(both.scratch.weights(), both.pytorch.weights(), 3e-3)
+    assert_close(both.scratch.engine.weights(), both.pytorch.engine.weights(), 3e-3)
     assert_close(both.scratch.optimizer_state(), both.pytorch.optimizer_state(), 2e-2)
 
 
 @pytest.mark.parametrize("kind", ["scratch", "pytorch"])
-def test_a_sharpness_aware_step_by_its_definition(kind: str) -> None:
-    """The weights, moved uphill by hand; the gradient there, taken from where they were."""
-    engines = [getattr(both_engines(OPTIMIZERS["sgd-bare"]), kind) for _ in range(3)]
-    start, radius, rate = engines[0].weights(), 0.3, 0.5
-    plain, _, aware = engines
-    told = plain.train(plan(), 0, np.array([rate]))
-    slope = {name: (start[name] - value) / rate for name, value in plain.weights().items()}
+def test_a_sam_step_by_its_definition(kind: str) -> None:
+    """The gradient at weights perturbed by hand, applied to the unperturbed weights."""
+    plain, perturbed, sam = (getattr(both_engines(OPTIMIZERS["sgd-bare"]), kind) for _ in range(3))
+    start, radius, rate = plain.engine.weights(), 0.3, 0.5
+    results = plain.train(plan(), 0, np.array([rate]), WEIGHTS)
+    gradient = {name: (start[name] - value) / rate for name, value in plain.engine.weights().items()}
     kernels = [name for name, value in start.items() if value.ndim > 1]
-    length = np.sqrt(sum((np.linalg.norm(start[name]) * np.linalg.norm(slope[name])) ** 2 for name in kernels))
+    length = np.sqrt(sum((np.linalg.norm(start[name]) * np.linalg.norm(gradient[name])) ** 2 for name in kernels))
     moved = start | {
-        name: start[name] + radius * np.linalg.norm(start[name]) ** 2 * slope[name] / length for name in kernels
+        name: start[name] + radius * np.linalg.norm(start[name]) ** 2 * gradient[name] / length for name in kernels
     }
-    uphill = engines[1]
-    uphill.load_weights(moved)
-    higher = uphill.train(plan(), 0, np.array([rate]))
-    assert higher.losses[0, 0] > told.losses[0, 0] + 0.02
-    aware_told = aware.train(plan(), 0, np.array([rate]), radius=radius)
-    np.testing.assert_array_equal(aware_told.losses, told.losses)
-    expected = {name: start[name] - (moved[name] - value) for name, value in uphill.weights().items()}
-    running = {name: value for name, value in plain.weights().items() if "running" in name}
+    perturbed.engine.load_weights(moved)
+    higher = perturbed.train(plan(), 0, np.array([rate]), WEIGHTS)
+    assert higher.losses[0, 0] > results.losses[0, 0] + 0.02
+    sam_results = sam.train(plan(), 0, np.array([rate]), WEIGHTS, sam_radius=radius)
+    np.testing.assert_array_equal(sam_results.losses, results.losses)
+    expected = {name: start[name] - (moved[name] - value) for name, value in perturbed.engine.weights().items()}
+    running = {name: value for name, value in plain.engine.weights().items() if "running" in name}
     assert running
-    assert_close(aware.weights(), expected | running, 1e-4)
-    assert any(np.abs(aware.weights()[name] - plain.weights()[name]).max() > 1e-3 for name in kernels)
+    after = sam.engine.weights()
+    assert_close(after, expected | running, 1e-4)
+    assert any(np.abs(after[name] - plain.engine.weights()[name]).max() > 1e-3 for name in kernels)
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd", "muon"])
-def test_sharpness_aware_steps(name: str) -> None:
+def test_sam_steps(name: str) -> None:
     both, rates = both_engines(OPTIMIZERS[name]), np.full(4, SMALL[name] / 2)
-    ours, theirs = (e.train(plan(), 0, rates, radius=0.05) for e in (both.scratch, both.pytorch))
+    ours, theirs = (e.train(plan(), 0, rates, WEIGHTS, sam_radius=0.05) for e in (both.scratch, both.pytorch))
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-3)
-    assert_close(both.scratch.weights(), both.pytorch.weights(), 3e-3)
+    assert_close(both.scratch.engine.weights(), both.pytorch.engine.weights(), 3e-3)
     assert_close(both.scratch.optimizer_state(), both.pytorch.optimizer_state(), 2e-2)
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd", "muon"])
 @pytest.mark.parametrize("first", ["scratch", "pytorch"])
-def test_one_engine_goes_on_for_the_other(name: str, first: str) -> None:
+def test_one_engine_continues_for_the_other(name: str, first: str) -> None:
     both, rates = both_engines(OPTIMIZERS[name]), np.full(4, SMALL[name])
-    there, here = (both.scratch, both.pytorch) if first == "scratch" else (both.pytorch, both.scratch)
-    there.train(plan(epoch=1), 0, rates)
-    here.load_weights(there.weights())
-    here.load_optimizer_state(there.optimizer_state())
-    assert_close(here.optimizer_state(), there.optimizer_state(), 0)
-    ours, theirs = here.train(plan(epoch=2), 0, rates), there.train(plan(epoch=2), 0, rates)
+    begun, other = (both.scratch, both.pytorch) if first == "scratch" else (both.pytorch, both.scratch)
+    begun.train(plan(epoch=1), 0, rates, WEIGHTS)
+    other.engine.load_weights(begun.engine.weights())
+    other.load_optimizer_state(begun.optimizer_state())
+    assert_close(other.optimizer_state(), begun.optimizer_state(), 0)
+    ours, theirs = (e.train(plan(epoch=2), 0, rates, WEIGHTS) for e in (other, begun))
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-3)
-    assert_close(here.weights(), there.weights(), 3e-3)
+    assert_close(other.engine.weights(), begun.engine.weights(), 3e-3)
 
 
 @pytest.mark.parametrize("name", AUGMENTS)
@@ -120,12 +120,12 @@ def test_the_same_batches(name: str) -> None:
     """Both see the same images and mixed labels: first losses agree, and so do the weights after a plain step."""
     both, drawn = both_engines(SgdConfig(momentum=0, nesterov=False)), plan(AUGMENTS[name])
     seen: list[torch.Tensor] = []
-    both.pytorch.network.trunk.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
-    ours, theirs = (engine.train(drawn, 1, np.array([0.01])) for engine in (both.scratch, both.pytorch))
+    both.pytorch.engine.network.trunk.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
+    ours, theirs = (engine.train(drawn, 1, np.array([0.01]), WEIGHTS) for engine in (both.scratch, both.pytorch))
     np.testing.assert_allclose(both.scratch._batch(drawn, 1).transpose(0, 3, 1, 2), seen[0].numpy(), atol=1e-5)
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-4)
     assert (ours.correct == theirs.correct).all()
-    assert_close(both.scratch.weights(), both.pytorch.weights(), 1e-4)
+    assert_close(both.scratch.engine.weights(), both.pytorch.engine.weights(), 1e-4)
 
 
 OBJECTIVES = {
@@ -138,16 +138,16 @@ OBJECTIVES = {
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_with_mixed_and_unknown_labels(name: str) -> None:
-    both = both_engines(SgdConfig(momentum=0, nesterov=False), objective=OBJECTIVES[name])
-    pixels, labels = images()
-    labels[::5, 0] = labels[::7, 2] = -1
-    for engine in (both.scratch, both.pytorch):
-        engine.load_images(pixels, labels)
+    labelled = images()
+    labelled.labels[::5, 0] = labelled.labels[::7, 2] = -1
+    both = both_engines(SgdConfig(momentum=0, nesterov=False), objective=OBJECTIVES[name], labelled=labelled)
     drawn, weights = plan(AugmentConfig(cutmix=0.5)), np.array([1.0, 0.2, 0.7])
     ours, theirs = (e.train(drawn, 0, np.full(3, 0.01), weights) for e in (both.scratch, both.pytorch))
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=2e-4)
     assert (ours.known == theirs.known).all()
-    assert_close(both.scratch.weights(), both.pytorch.weights(), 3e-2)  # one ReLU the other way moves a small bias
+    assert_close(
+        both.scratch.engine.weights(), both.pytorch.engine.weights(), 3e-2
+    )  # one ReLU the other way moves a small bias
 
 
 NETWORKS = {
@@ -170,20 +170,18 @@ def test_a_whole_network(name: str) -> None:
     float64, below, they agree to 1e-8.
     """
     spec = build_spec(NETWORKS[name], input_shape=(3, 32, 32), levels=("fine", "superclass", "group"), sizes=SIZES)
-    both = both_engines(SgdConfig(momentum=0, nesterov=False, weight_decay=0), spec=spec)
     rng = np.random.default_rng(0)
     fine = rng.integers(6, size=32)
-    pixels, labels = rng.integers(256, size=(32, 3, 32, 32), dtype=np.uint8), ANCESTORS.T[fine]
-    for engine in (both.scratch, both.pytorch):
-        engine.load_images(pixels, labels)
-    for ours, theirs in zip(both.scratch.predict(pixels), both.pytorch.predict(pixels), strict=True):
+    pixels = rng.integers(256, size=(32, 3, 32, 32), dtype=np.uint8)
+    both = both_engines(OPTIMIZERS["sgd-bare"], spec=spec, labelled=Images(pixels, ANCESTORS.T[fine]))
+    for ours, theirs in zip(both.scratch.engine.predict(pixels), both.pytorch.engine.predict(pixels), strict=True):
         assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
     still = dataclasses.replace(plan(batch_size=32), **still_images(32))
-    ours, theirs = (engine.train(still, 0, np.array([0.0])) for engine in (both.scratch, both.pytorch))
+    ours, theirs = (engine.train(still, 0, np.array([0.0]), WEIGHTS) for engine in (both.scratch, both.pytorch))
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-5)
-    gradients = {name: param.grad for name, param in both.scratch.network.params().items()}
+    gradients = {name: param.grad for name, param in both.scratch.engine.network.params().items()}
     assert_close(gradients, torch_gradients(both), 3e-2)
-    assert_close(both.scratch.weights(), both.pytorch.weights(), 1e-5)
+    assert_close(both.scratch.engine.weights(), both.pytorch.engine.weights(), 1e-5)
 
 
 def test_gradients_in_float32_where_nothing_hangs_on_a_rounding_error() -> None:
@@ -193,16 +191,15 @@ def test_gradients_in_float32_where_nothing_hangs_on_a_rounding_error() -> None:
     five have none that lies so close, and agree to 3e-5; which ones is up to the processor.
     """
     spec = build_spec(NetworkConfig(), input_shape=(3, 32, 32), levels=("fine", "superclass", "group"), sizes=SIZES)
-    both = both_engines(SgdConfig(momentum=0, nesterov=False, weight_decay=0), spec=spec)
     rng, worst = np.random.default_rng(0), []
     still = dataclasses.replace(plan(batch_size=2), **still_images(2))
     for _ in range(20):
         fine = rng.integers(6, size=2)
         pixels = rng.integers(256, size=(2, 3, 32, 32), dtype=np.uint8)
-        for engine in (both.scratch, both.pytorch):
-            engine.load_images(pixels, ANCESTORS.T[fine])
-            engine.train(still, 0, np.array([0.0]))
-        ours = {name: param.grad for name, param in both.scratch.network.params().items()}
+        both = both_engines(OPTIMIZERS["sgd-bare"], spec=spec, labelled=Images(pixels, ANCESTORS.T[fine]))
+        for trainer in (both.scratch, both.pytorch):
+            trainer.train(still, 0, np.array([0.0]), WEIGHTS)
+        ours = {name: param.grad for name, param in both.scratch.engine.network.params().items()}
         theirs = torch_gradients(both)
         assert ours.keys() == theirs.keys()
         worst.append(max(np.linalg.norm(ours[name] - theirs[name]) / np.linalg.norm(theirs[name]) for name in ours))
@@ -254,20 +251,11 @@ def still_images(size: int) -> dict[str, Array]:
 
 
 def torch_gradients(both: Both) -> dict[str, Array]:
-    return {name: p.grad.numpy() for name, p in both.pytorch.network.named_parameters() if p.grad is not None}
-
-
-def test_weights_of_another_network_are_refused() -> None:
-    engine, weights = both_engines().scratch, both_engines().scratch.weights()
-    name = "trunk.stage1_conv.weight"
-    with pytest.raises(UserError, match=rf"another network: they lack {name}"):
-        engine.load_weights({key: value for key, value in weights.items() if key != name})
-    with pytest.raises(UserError, match=r"another network: .* is \(3,\), expected \(8, 3, 3, 3\)"):
-        engine.load_weights(weights | {name: np.zeros(3)})
+    return {name: p.grad.numpy() for name, p in both.pytorch.engine.network.named_parameters() if p.grad is not None}
 
 
 def test_the_state_of_another_optimizer_is_refused() -> None:
     adam, sgd = both_engines(AdamConfig()).scratch, both_engines(SgdConfig()).scratch
-    adam.train(plan(), 0, np.array([1e-3]))
-    with pytest.raises(UserError, match="of another optimizer or network: it holds exp_avg"):
+    adam.train(plan(), 0, np.array([1e-3]), WEIGHTS)
+    with pytest.raises(UserError, match="belongs to another optimizer or network: it contains exp_avg"):
         sgd.load_optimizer_state(adam.optimizer_state())

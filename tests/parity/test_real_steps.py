@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from treehead.config import DataConfig, EngineConfig, RunConfig
-from treehead.data.augment import draw_epoch_plan
+from treehead.data.augment import draw_epoch_plan, steps_per_epoch
 from treehead.data.dataset import Dataset, channel_statistics
 from treehead.data.load import load
 from treehead.engines.pytorch.engine import PyTorchEngine
@@ -15,7 +15,7 @@ from treehead.engines.weights import initial_weights
 from treehead.recipes import recipe
 from treehead.run.losses import objective_of
 from treehead.spec import build_spec
-from treehead.train.schedule import learning_rates
+from treehead.training.schedule import learning_rates, level_weights
 from treehead.types import Array
 
 STEPS = 20
@@ -30,7 +30,7 @@ def test_the_first_twenty_steps_agree_at_half_the_rate(cifar100_root: Path) -> N
     """
     config = recipe("cifar100-fast")
     data = load(DataConfig(root=cifar100_root), environment={}, log=print, on_progress=lambda done, total: None)
-    num_steps = config.train.epochs * (len(data.train) // config.train.batch_size)
+    num_steps = config.train.epochs * steps_per_epoch(len(data.train), config.train.batch_size)
     rates = learning_rates(config.schedule, peak=config.optimizer.learning_rate / 2, num_steps=num_steps)[:STEPS]
     ours, theirs = (losses(kind, config, data, rates) for kind in (ScratchEngine, PyTorchEngine))
     assert ours[-5:].mean() < ours[:5].mean() - 0.02, "it learns"
@@ -41,16 +41,9 @@ def losses(kind: type[ScratchEngine] | type[PyTorchEngine], config: RunConfig, d
     """Of every step and head, from the run's first weights on. Shapes: rates: (T,); returns (T, L)."""
     spec = build_spec(config.network, input_shape=(3, 32, 32), levels=data.tree.levels, sizes=data.tree.sizes)
     mean, std = channel_statistics(data.train.pixels)
-    engine = kind(
-        spec,
-        initial_weights(spec, seed=config.seed),
-        mean=mean,
-        std=std,
-        objective=objective_of(config.loss, data.tree),
-        optimizer=config.optimizer,
-        config=EngineConfig(device="cpu", precision="float32"),
-    )
-    engine.load_images(data.train.pixels, data.train.labels)
+    weights = initial_weights(spec, seed=config.seed)
+    engine = kind(spec, weights, mean=mean, std=std, config=EngineConfig(device="cpu", precision="float32"))
+    trainer = engine.trainer(objective_of(config.loss, data.tree), config.optimizer, data.train)
     plan = draw_epoch_plan(
         config.augment,
         num_images=len(data.train),
@@ -60,4 +53,5 @@ def losses(kind: type[ScratchEngine] | type[PyTorchEngine], config: RunConfig, d
         epoch=1,
         num_epochs=config.train.epochs,
     )
-    return engine.train(plan, 0, rates).losses
+    weights_of_levels = level_weights(config.loss, num_levels=len(data.tree.levels), num_epochs=1)[0]
+    return trainer.train(plan, 0, rates, weights_of_levels).losses

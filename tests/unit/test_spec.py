@@ -44,7 +44,7 @@ def test_the_activation_is_the_configs() -> None:
 
 
 def test_an_image_too_small_is_refused() -> None:
-    with pytest.raises(UserError, match="halve the image 3 times, which 4x4 pixels do not allow"):
+    with pytest.raises(UserError, match="halve the image 3 times, but it is 4x4 pixels"):
         spec_of(NetworkConfig(), size=4)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from treehead.config import DataConfig, RunConfig
     from treehead.data.dataset import Dataset
     from treehead.run.runner import Loader, Run
-    from treehead.train.loop import Watcher
+    from treehead.training.loop import Callback
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -35,14 +35,14 @@ EngineOverrides = Annotated[
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
-def follow(root: Path, work: "Callable[[Loader, Watcher], Run]") -> None:
+def follow(root: Path, work: "Callable[[Loader, Callback], Run]") -> None:
     """Train with a progress display, then write the report; on Ctrl-C print the command that resumes the run."""
     from treehead.progress import watching
     from treehead.report import write_report
 
     try:
-        with watching(str(root)) as watcher:
-            run = work(loader(), watcher)
+        with watching(str(root)) as callback:
+            run = work(loader(), callback)
     except KeyboardInterrupt:
         if (root / "environment.json").exists():
             print(f"\nstopped; resume with: treehead resume {root}", file=sys.stderr)

@@ -35,7 +35,7 @@ def train(
 
     config = config_of(arguments, data)
     root = out or free_folder(Path("runs"), config.name)
-    follow(root, lambda load, watcher: runner.start(config, root, load=load, watcher=watcher))
+    follow(root, lambda load, callback: runner.start(config, root, load=load, callback=callback))
 
 
 def resume(run: RunPath, overrides: EngineOverrides = None) -> None:
@@ -44,7 +44,7 @@ def resume(run: RunPath, overrides: EngineOverrides = None) -> None:
     from treehead.run import runner
 
     changes = changes_of(overrides or [], only=("engine.",))
-    follow(run, lambda load, watcher: runner.resume(run, load=load, watcher=watcher, changes=changes))
+    follow(run, lambda load, callback: runner.resume(run, load=load, callback=callback, changes=changes))
 
 
 def evaluate(

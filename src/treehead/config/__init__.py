@@ -1,12 +1,13 @@
-"""Ground floor: every knob a user may turn, with its meaning, its unit and its range.
+"""Every setting with its meaning, unit and range.
 
-A config is frozen. It varies in one way only, `changed`, which checks the whole again.
+A config is frozen. The only way to change one is `changed`, which validates the whole again.
 """
 
 from treehead.config.data import AugmentConfig as AugmentConfig
 from treehead.config.data import DataConfig as DataConfig
 from treehead.config.data import ShrinkConfig as ShrinkConfig
 from treehead.config.loss import CrossEntropyConfig as CrossEntropyConfig
+from treehead.config.loss import CustomLossConfig as CustomLossConfig
 from treehead.config.loss import ExpectedSeverityConfig as ExpectedSeverityConfig
 from treehead.config.loss import HxeConfig as HxeConfig
 from treehead.config.loss import Loss as Loss
@@ -21,9 +22,9 @@ from treehead.config.network import StageConfig as StageConfig
 from treehead.config.optimizer import AdamConfig as AdamConfig
 from treehead.config.optimizer import MuonConfig as MuonConfig
 from treehead.config.optimizer import Optimizer as Optimizer
+from treehead.config.optimizer import SamConfig as SamConfig
 from treehead.config.optimizer import ScheduleConfig as ScheduleConfig
 from treehead.config.optimizer import SgdConfig as SgdConfig
-from treehead.config.optimizer import SharpnessConfig as SharpnessConfig
 from treehead.config.reading import changed as changed
 from treehead.config.reading import described as described
 from treehead.config.reading import read_config as read_config

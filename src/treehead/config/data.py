@@ -1,4 +1,4 @@
-"""Which images, and how they are varied."""
+"""Images, splits and augmentation."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -10,60 +10,60 @@ from treehead.config.section import Section
 
 
 class DataConfig(Section):
-    """Which images, and which of them are trained on."""
+    """The data set and its split."""
 
     name: Literal["cifar100", "shapes", "folder", "manifest", "arrays"] = "cifar100"
-    """`cifar100`; drawn `shapes`; your own `folder` of folders, CSV or Parquet `manifest`, or `arrays` from Python."""
+    """`cifar100`; generated `shapes`; a `folder` of folders; a CSV or Parquet `manifest`; `arrays` from Python."""
     root: Path | None = None
-    """Folder, manifest or archive of the data set; CIFAR-100 without it: TREEHEAD_DATA, the cache, a download."""
+    """Path of the folder, manifest or archive; if not set, CIFAR-100 is read from TREEHEAD_DATA or downloaded."""
     tree: str = "haf8"
-    """Label tree of CIFAR-100: haf8, bcnn8, superclass or haf5. Other data sets have their own."""
+    """Label tree of CIFAR-100: haf8, bcnn8, superclass or haf5; ignored for other data sets."""
     split: str = Field(default="official", pattern=r"^(official|[1-9]\d?:[1-9]\d?)$")
-    """`official`, or train:validation in percent such as 80:20 and 90:10, stratified by leaf."""
+    """`official`, or train:validation in percent such as 80:20 or 90:10, stratified by leaf."""
     pool: Literal["train", "all"] = "train"
-    """What a percentage splits: the training images alone, or `all` images together."""
+    """What a percentage splits: the training images (`train`), or training and test images together (`all`)."""
     balance: Literal["none", "weights", "sampling"] = "none"
-    """Make unequal classes count alike: by `weights` in the loss, or by `sampling` rare ones more often."""
+    """Class balancing: `weights` in the loss, or `sampling` rare classes more often."""
     image_px: int = Field(default=64, ge=32, le=224)
-    """Height and width that one's own images are fitted to: the short side, then the centre."""
+    """Size of custom images: the short side is resized to it, then the centre is cropped."""
     levels: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Names of the levels of one's own tree, leaves first; of a manifest also its columns."""
+    """Level names of a custom tree, leaves first; for a manifest, also its label columns."""
     test_share: float = Field(default=0.2, gt=0, lt=1)
-    """Share of one's own images held out for the test where folder or manifest name none."""
+    """Fraction of custom images held out as the test set, unless folder or manifest define one."""
     unreadable_share: float = Field(default=0.05, ge=0, lt=1)
-    """Largest share of one's own images that may be unreadable; they are listed and left out."""
+    """Largest fraction of custom images that may be unreadable; they are listed and skipped."""
     cache: Path | None = None
-    """Where one's own images are kept decoded; the platform's cache folder if not given."""
+    """Cache folder for custom images after resizing; the platform's cache folder if not set."""
 
 
 class ShrinkConfig(Section):
-    """A part of the training at a smaller image size."""
+    """A part of the training at a smaller image size (progressive resizing)."""
 
     until: float = Field(gt=0, le=1)
-    """Share of the epochs up to which images are shrunk so."""
+    """Fraction of the epochs at which this part ends."""
     pixels: int = Field(ge=4)
-    """Height and width they are shrunk to."""
+    """Height and width of the images in this part."""
 
 
 class AugmentConfig(Section):
-    """How the training images are varied, anew in every epoch."""
+    """Augmentation of the training images, drawn anew in every epoch."""
 
     crop_px: int = Field(default=4, ge=0)
-    """Largest shift of the random crop in each direction, in pixels; the border is reflected."""
+    """Padding of the random crop in pixels, by reflection; 0 disables it."""
     flip: bool = True
-    """Mirror left and right with probability one half."""
+    """Horizontal flip with probability 0.5."""
     cutout_px: int = Field(default=0, ge=0)
-    """Side of a square, somewhere in the image, that is blanked out with the mean colour; 0 blanks nothing."""
+    """Side of the Cutout square in pixels, filled with the mean colour; 0 disables it."""
     cutmix: float = Field(default=0.0, ge=0, le=1)
-    """Share of the images that get a rectangle of another image, and of its label as much."""
+    """Probability of CutMix per image; 0 disables it."""
     cutmix_until: float = Field(default=1.0, gt=0, le=1)
-    """Share of the epochs up to which images are mixed; after that they are as those that will be asked about."""
+    """Fraction of the epochs with CutMix; the last epochs have none."""
     shrink: tuple[ShrinkConfig, ...] = ()
-    """Smaller images in early epochs, which cost less: [{until = 0.3, pixels = 20}]; in order of `until`."""
+    """Progressive resizing, smaller images in early epochs: [{until = 0.3, pixels = 20}]; in order of `until`."""
 
     @field_validator("shrink")
     @classmethod
     def _in_order(cls, parts: tuple[ShrinkConfig, ...]) -> tuple[ShrinkConfig, ...]:
         if any(after.until <= before.until for before, after in pairwise(parts)):
-            raise ValueError("its parts must stand in order of `until`, each later than the one before")
+            raise ValueError("the parts must be in increasing order of `until`")
         return parts

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The loss that training minimises."""
 
 from typing import Annotated, Literal
 
@@ -9,15 +9,20 @@ from treehead.config.section import Section
 LevelWeights = tuple[Annotated[float, Field(ge=0)], ...]
 
 
-class LossConfig(Section):
-    """What all losses share: a loss per head, summed with a weight per level."""
+class LevelWeightsConfig(Section):
+    """The weights of the levels' losses, which every loss has."""
+
+    level_weights: LevelWeights = (1.0, 0.3, 0.1)
+    """Weight of each level's loss, leaves first; levels beyond the end of the list take its last value."""
+    final_level_weights: LevelWeights | None = None
+    """Level weights at the last epoch, interpolated linearly from `level_weights`; constant if not set."""
+
+
+class LossConfig(LevelWeightsConfig):
+    """What all losses except `custom` share."""
 
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    """Share of each target that is spread evenly over all classes."""
-    level_weights: LevelWeights = (1.0, 0.3, 0.1)
-    """Weight of each level's loss, leaves first; levels beyond the list take its last value."""
-    final_level_weights: LevelWeights | None = None
-    """Weights that the above have become, in a line over the epochs, at the last one; without it they stay."""
+    """Fraction of each target distribution that is spread evenly over all classes."""
 
 
 class CrossEntropyConfig(LossConfig):
@@ -31,27 +36,27 @@ class SeverityConfig(LossConfig):
     """Cross-entropy times (alpha + severity of the current prediction)."""
 
     kind: Literal["severity"] = "severity"
-    """Cross-entropy times (alpha + severity of the current prediction), a constant to the gradient."""
+    """Cross-entropy times (alpha + severity of the current prediction), a factor without a gradient."""
     alpha: float = Field(default=1.0, gt=0)
-    """Weight of an image that is right already; a mistake adds its severity."""
+    """Factor for a correctly classified image; a mistake adds its severity."""
 
 
 class ExpectedSeverityConfig(LossConfig):
     """Cross-entropy plus weight * expected severity."""
 
     kind: Literal["expected_severity"] = "expected_severity"
-    """Cross-entropy plus weight * the mean severity under the head's own probabilities."""
+    """Cross-entropy plus weight * the expected severity under the head's probabilities."""
     weight: float = Field(default=0.5, ge=0)
-    """Of the expected severity, per edge of the tree."""
+    """Weight of the expected severity, which is counted in edges of the tree."""
 
 
 class MarginalConfig(LossConfig):
-    """Cross-entropy, also of the leaf probabilities summed up at every level."""
+    """Cross-entropy, plus that of the leaf probabilities summed up to every level."""
 
     kind: Literal["marginal"] = "marginal"
-    """Cross-entropy, also of the leaf probabilities summed up at every level above."""
+    """Cross-entropy, plus that of the leaf probabilities summed up to every level above the leaves."""
     weight: float = Field(default=0.3, ge=0)
-    """Of the summed probabilities' cross-entropy at each level above the leaves."""
+    """Weight of the summed probabilities' cross-entropy at each level above the leaves."""
 
 
 class HxeConfig(LossConfig):
@@ -60,19 +65,32 @@ class HxeConfig(LossConfig):
     kind: Literal["hxe"] = "hxe"
     """Hierarchical cross-entropy (Bertinetto et al. 2020) of the leaf head; cross-entropy of the others."""
     alpha: float = Field(default=0.1, ge=0)
-    """How fast the weight of an edge falls with its height: exp(-alpha * height)."""
+    """Decay of the weight of an edge with its height: exp(-alpha * height)."""
 
 
 class SoftLabelsConfig(LossConfig):
-    """Cross-entropy against targets that fall off with the distance in the tree."""
+    """Cross-entropy with soft labels that decay with the distance in the tree."""
 
     kind: Literal["soft_labels"] = "soft_labels"
-    """Cross-entropy against targets that fall off with the distance in the tree (Bertinetto et al. 2020)."""
+    """Cross-entropy with soft labels that decay with the distance in the tree (Bertinetto et al. 2020)."""
     beta: float = Field(default=10.0, gt=0)
-    """How fast they fall off: exp(-beta * height / height of the tree); large is one-hot."""
+    """Decay of the soft labels: exp(-beta * height / height of the tree); a large beta gives one-hot labels."""
+
+
+class CustomLossConfig(LevelWeightsConfig):
+    """An `Objective` passed from Python."""
+
+    kind: Literal["custom"] = "custom"
+    """An `Objective` passed to `treehead.train` from Python."""
 
 
 Loss = Annotated[
-    CrossEntropyConfig | SeverityConfig | ExpectedSeverityConfig | MarginalConfig | HxeConfig | SoftLabelsConfig,
+    CrossEntropyConfig
+    | SeverityConfig
+    | ExpectedSeverityConfig
+    | MarginalConfig
+    | HxeConfig
+    | SoftLabelsConfig
+    | CustomLossConfig,
     Field(discriminator="kind"),
 ]

@@ -1,4 +1,4 @@
-"""The trunk that all heads share."""
+"""The network: the trunk that all heads share."""
 
 from typing import Annotated, Literal
 
@@ -14,22 +14,22 @@ class ReluConfig(Section):
 
 class LeakyReluConfig(Section):
     kind: Literal["leaky_relu"] = "leaky_relu"
-    """x where it is positive, slope * x where not."""
+    """x if x > 0, else slope * x."""
     slope: float = Field(default=0.1, gt=0, lt=1)
-    """What negative values are multiplied by."""
+    """Factor for negative values."""
 
 
 class StageConfig(Section):
-    """One resolution of the trunk: a convolution that widens and shrinks, then residual blocks."""
+    """One resolution of the trunk: a convolution that changes width and resolution, then residual blocks."""
 
     width: int = Field(ge=1)
     """Channels of the stage."""
     shrink: Literal["pool", "stride", "none"] = "pool"
-    """How the image is halved: max pooling after the convolution, a stride of 2 in it, or not at all."""
+    """Downsampling by 2: `pool`, max pooling after the convolution; `stride`, stride 2; `none`."""
     residuals: int = Field(default=1, ge=0)
-    """Residual blocks of two 3x3 convolutions."""
+    """Number of residual blocks of two 3x3 convolutions."""
     middle: int | None = Field(default=None, ge=1)
-    """Channels between the two convolutions of a block; the stage's width if not given."""
+    """Channels between the two convolutions of a residual block; the stage's width if not set."""
 
 
 class NetworkConfig(Section):
@@ -44,13 +44,13 @@ class NetworkConfig(Section):
         ),
         min_length=1,
     )
-    """From the image to the features."""
+    """Stages from the image to the features."""
     grow: bool = False
-    """Put narrow stages in front for large images, until the last feature map is at most 8 pixels."""
+    """Prepend narrow stages for large images, until the last feature map is at most 8 pixels wide."""
     activation: Annotated[ReluConfig | LeakyReluConfig, Field(discriminator="kind")] = ReluConfig()
     norm: Literal["batch", "none"] = "batch"
-    """What follows a convolution: batch normalisation, or nothing (which wants a far smaller learning rate)."""
+    """Normalisation after each convolution: `batch`, or `none` (which needs a far smaller learning rate)."""
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths of fully connected layers between the pooled features and the heads."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the features that is dropped before the heads while training."""
+    """Dropout rate of the features before the heads."""

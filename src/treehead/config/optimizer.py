@@ -1,4 +1,4 @@
-"""How weights are stepped, and how fast."""
+"""Optimizer, learning rate schedule and SAM."""
 
 from typing import Annotated, Literal
 
@@ -13,65 +13,65 @@ class AdamConfig(Section):
     kind: Literal["adam"] = "adam"
     """Adam with decoupled weight decay (AdamW)."""
     learning_rate: float = Field(default=3e-3, gt=0)
-    """Peak step size, before the schedule scales it."""
+    """Peak learning rate, scaled by the schedule."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
-    """Decay of the gradient mean and mean square, per step."""
+    """Decay rates of the running means of the gradient and its square."""
     eps: float = Field(default=1e-8, gt=0)
     """Added to the root mean square, after bias correction."""
     weight_decay: float = Field(default=0.05, ge=0)
-    """Kernels shrink by learning_rate * weight_decay a step; biases and norms do not."""
+    """Decoupled weight decay of kernels; biases and norms have none."""
 
 
 class SgdConfig(Section):
-    """Stochastic gradient descent with Nesterov momentum."""
+    """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"
     """Stochastic gradient descent with momentum."""
     learning_rate: float = Field(default=0.2, gt=0)
-    """Peak step size, before the schedule scales it."""
+    """Peak learning rate, scaled by the schedule."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Share of the last step that is taken again."""
+    """Momentum; 0 disables it."""
     nesterov: bool = True
-    """Look ahead along the momentum before stepping."""
+    """Nesterov momentum."""
     weight_decay: float = Field(default=5e-4, ge=0)
-    """Added to a kernel's gradient, times the kernel; not to biases and norms."""
+    """L2 weight decay of kernels, added to their gradient; biases and norms have none."""
 
 
 class MuonConfig(Section):
-    """Orthogonalised momentum for convolution kernels, Adam for all else."""
+    """Muon (orthogonalised momentum) for convolution kernels, Adam for all other parameters."""
 
     kind: Literal["muon"] = "muon"
-    """Orthogonalised momentum for convolution kernels of a fixed norm, Adam for all else."""
+    """Muon: orthogonalised momentum for convolution kernels of fixed norm; Adam for all other parameters."""
     learning_rate: float = Field(default=0.18, gt=0)
-    """Peak step size of the convolution kernels, before the schedule scales it."""
+    """Peak learning rate of the convolution kernels, scaled by the schedule."""
     momentum: float = Field(default=0.6, ge=0, lt=1)
-    """Share of the last direction that is kept, before it is orthogonalised."""
+    """Nesterov momentum of the gradient before it is orthogonalised."""
     adam_learning_rate: float = Field(default=4e-3, gt=0)
-    """Peak step size of heads, norms and biases."""
+    """Peak learning rate of Adam: linear layers, norms and biases."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
-    """Adam's: decay of the gradient mean and mean square, per step."""
+    """Decay rates of Adam's running means of the gradient and its square."""
     eps: float = Field(default=1e-8, gt=0)
-    """Adam's: added to the root mean square, after bias correction."""
+    """Added to Adam's root mean square, after bias correction."""
     weight_decay: float = Field(default=0.05, ge=0)
-    """Of the weights of linear layers, as for Adam; convolution kernels keep their norm instead."""
+    """Decoupled weight decay of linear layers; convolution kernels have a fixed norm instead."""
 
 
 class ScheduleConfig(Section):
-    """The learning rate as a share of its peak."""
+    """The learning rate schedule, relative to the peak."""
 
     warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of all steps in which the rate climbs in a line from 0 to its peak."""
+    """Fraction of all steps with linear warmup from 0 to the peak learning rate."""
     decay: Literal["linear", "cosine", "constant"] = "linear"
-    """How it falls to 0 afterwards."""
+    """Decay from the peak to 0 after the warmup; `constant`: no decay."""
 
 
-class SharpnessConfig(Section):
-    """Sharpness-aware steps: they make for weights around which the loss is low everywhere."""
+class SamConfig(Section):
+    """Sharpness-aware minimisation (SAM)."""
 
     radius: float = Field(default=0.0, ge=0)
-    """The gradient is taken where the loss is worst this near, in each kernel's own norm; 0: where the weights are."""
+    """SAM radius, relative to the norm of each kernel; 0 disables SAM."""
     begin: float = Field(default=0.8, ge=0, lt=1)
-    """Share of the epochs after which the radius holds; a step then costs two passes."""
+    """Fraction of the epochs without SAM at the start of training; a SAM step costs two passes."""
 
 
 Optimizer = Annotated[AdamConfig | SgdConfig | MuonConfig, Field(discriminator="kind")]

@@ -1,32 +1,48 @@
-"""A config from words and files, and back; what is wrong in one is said in a sentence."""
+"""Configs from files and overrides, and back to text; an error is one sentence."""
 
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from treehead.config.renamed import current_changes, with_current_keys
 from treehead.config.run import RunConfig
 from treehead.types import UserError
 
-UNION_TAGS = {"relu", "leaky_relu", "adam", "sgd", "muon", "cross_entropy", "severity", "expected_severity"} | {
-    "marginal",
-    "hxe",
-    "soft_labels",
-}
-"""Every `kind` of a section that has several."""
+
+def _union_tags(section: type[BaseModel]) -> Iterator[str]:
+    """The `kind` of every alternative of every union below a section."""
+    for field in section.model_fields.values():
+        alternatives = get_args(field.annotation) if field.discriminator else (field.annotation,)
+        for model in alternatives:
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                yield from [model.model_fields["kind"].default] if field.discriminator else []
+                yield from _union_tags(model)
+
+
+UNION_TAGS = frozenset(_union_tags(RunConfig))
+"""Every `kind` by which pydantic tells the alternatives of a union apart; it adds them to the place of an error."""
 
 
 def changed(config: RunConfig, changes: Mapping[str, object]) -> RunConfig:
-    """Copy `config` with dotted keys replaced, checked again: {"train.epochs": 5}.
+    """Copy a config with some keys changed, and validate it again.
 
-    Conventions: a changed `kind` starts its section anew, so that no key of the other kind is left;
-        kinds are changed first, whatever their order in `changes`.
-    Raises: UserError: a key that does not exist, naming the nearest; a value out of range.
+    A changed `kind` resets its section to the defaults of that kind; kinds are changed first, whatever their order.
+
+    Args:
+        config: The config to start from; it is not modified.
+        changes: Dotted keys and their new values, such as `{"train.epochs": 5}`.
+
+    Returns:
+        The changed config.
+
+    Raises:
+        UserError: A key does not exist (the message names the nearest) or a value is out of range.
     """
-    tree = config.model_dump()
+    tree, changes = config.model_dump(), current_changes(changes)
     for dotted in sorted(changes, key=lambda key: not key.endswith(".kind")):
         *path, last = dotted.split(".")
         node: dict[str, Any] = tree
@@ -46,16 +62,16 @@ def changed(config: RunConfig, changes: Mapping[str, object]) -> RunConfig:
 def read_config(text: str) -> RunConfig:
     """Read a TOML config; keys it leaves out have their defaults.
 
-    Raises: UserError: no TOML, an unknown key, a value out of range.
+    Raises: UserError: invalid TOML, an unknown key, a value out of range.
     """
     try:
-        return _checked(tomllib.loads(text))
+        return _checked(with_current_keys(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"the config is no TOML: {error}") from None
+        raise UserError(f"the config is not valid TOML: {error}") from None
 
 
 def write_config(config: RunConfig) -> str:
-    """Every key of `config` as TOML; keys without a value are left out."""
+    """Every key of `config` as TOML; keys without a value are omitted."""
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
 
 
@@ -70,7 +86,7 @@ def described(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, objec
 
 
 def written(value: object) -> str:
-    """A value as one would write it on the command line: key=VALUE."""
+    """A value as it is written in an override: key=VALUE."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(written, value))}]"
     if isinstance(value, BaseModel):
@@ -86,8 +102,7 @@ def _checked(tree: Mapping[str, object]) -> RunConfig:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
-        known = UNION_TAGS  # pydantic puts a union's tag into the place
-        where = ".".join(str(part) for part in first["loc"] if part not in known)
+        where = ".".join(str(part) for part in first["loc"] if part not in UNION_TAGS)
         if first["type"] == "extra_forbidden":
             raise _unknown_key(where, RunConfig()) from None
         given = first["input"] if not isinstance(first["input"], Mapping) else first["input"].get("kind")
@@ -98,4 +113,4 @@ def _checked(tree: Mapping[str, object]) -> RunConfig:
 def _unknown_key(dotted: str, config: RunConfig) -> UserError:
     nearest = difflib.get_close_matches(dotted, [key for key, _, _ in described(config)], n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
-    return UserError(f"there is no config key {dotted}; {hint}`treehead config` lists them all")
+    return UserError(f"there is no config key {dotted}; {hint}`treehead config` lists all keys")

@@ -1,4 +1,4 @@
-"""All of it: everything that decides a run."""
+"""The whole configuration of a run."""
 
 from typing import Literal
 
@@ -7,55 +7,57 @@ from pydantic import Field
 from treehead.config.data import AugmentConfig, DataConfig
 from treehead.config.loss import CrossEntropyConfig, Loss
 from treehead.config.network import NetworkConfig
-from treehead.config.optimizer import AdamConfig, Optimizer, ScheduleConfig, SharpnessConfig
+from treehead.config.optimizer import AdamConfig, Optimizer, SamConfig, ScheduleConfig
 from treehead.config.section import Section
 
 
 class TrainConfig(Section):
+    """Length of the training and batch size."""
+
     epochs: int = Field(default=50, ge=1)
-    """Passes over the training images."""
+    """Number of epochs."""
     batch_size: int = Field(default=256, ge=2)
-    """Images per step; the rest of an epoch that fills no batch is left to the next shuffle."""
+    """Images per step; an incomplete last batch is dropped."""
 
 
 class EngineConfig(Section):
-    """What computes."""
+    """The engine that computes, and its device."""
 
     kind: Literal["pytorch", "scratch"] = "pytorch"
-    """What computes: `pytorch`, or `scratch`, NumPy by hand on the CPU in float32."""
+    """`pytorch`, or `scratch`: NumPy with hand-written gradients, on the CPU in float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """`auto`: an accelerator if there is one."""
+    """Device; `auto`: an accelerator if available."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Of the arithmetic; weights stay float32. `auto`: bfloat16 where the machine computes in it natively."""
+    """Precision of convolutions and products; weights are float32. `auto`: bfloat16 if the hardware supports it."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads; without it all that the process may use."""
+    """CPU threads; all available cores if not set."""
 
 
 class OutputConfig(Section):
-    """What a run leaves behind beside its figures."""
+    """Optional outputs of a run."""
 
     images: bool = True
-    """Keep a few misread test images in the run folder, for its report."""
+    """Store a few misclassified test images in the run folder, for its report."""
     tensorboard: bool = False
-    """Also write TensorBoard events; needs the extra: pip install 'treehead[tensorboard]'."""
+    """Write TensorBoard events; requires pip install 'treehead[tensorboard]'."""
 
 
 class RunConfig(Section):
-    """Everything that decides a run. Same config, code, engine and machine: same numbers."""
+    """The configuration of a run. The same config, code, engine and machine give the same numbers."""
 
     name: str = Field(default="run", pattern=r"^[\w.-]+$")
-    """Goes into the name of the run folder."""
+    """Name of the run folder."""
     seed: int = Field(default=0, ge=0)
-    """Of the initial weights, the shuffles, the crops and flips, the dropout and the split."""
+    """Random seed of initial weights, split, shuffling, augmentation and dropout."""
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     network: NetworkConfig = NetworkConfig()
     loss: Loss = CrossEntropyConfig()
     optimizer: Optimizer = AdamConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    sharpness: SharpnessConfig = SharpnessConfig()
+    sam: SamConfig = SamConfig()
     train: TrainConfig = TrainConfig()
     decode: Literal["independent", "top_down", "path", "marginal", "crm"] = "independent"
-    """How the heads' probabilities become one answer; all but `independent` agree with the tree."""
+    """Decoder: how the heads' probabilities become one answer; all but `independent` are consistent with the tree."""
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()

@@ -68,7 +68,7 @@ def draw_epoch_plan(
     """
     rng = np.random.default_rng([seed, epoch])
     batch_size = min(batch_size, num_images)
-    steps = num_images // batch_size
+    steps = steps_per_epoch(num_images, batch_size)
     drawn = rng.permutation(num_images) if shares is None else rng.choice(num_images, num_images, p=shares)
     order = drawn[: steps * batch_size].reshape(steps, batch_size)
     rows, columns = _draw_crops(rng, augment, image_size, order.shape)
@@ -123,6 +123,11 @@ def _interval_mask(size: int, start: Array, stop: Array) -> Array:
     """(..., size) bool: whether start <= pixel < stop. Shapes: start, stop: (..., 1)."""
     pixels = np.arange(size)
     return (pixels >= start) & (pixels < stop)
+
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+    """Whole batches of an epoch; at least one, of all images where they are fewer than a batch."""
+    return max(1, num_images // batch_size)
 
 
 def size_px(augment: AugmentConfig, *, epoch: int, num_epochs: int) -> int | None:

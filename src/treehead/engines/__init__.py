@@ -1,1 +1,1 @@
-"""Two ways to run the same network."""
+"""Two engines that compute the same network."""

@@ -1,4 +1,4 @@
-"""What every engine answers. Arrays in, arrays out: no tree, no file, no clock.
+"""What every engine can do. Arrays in, arrays out: no tree, no file, no clock.
 
 Axes: N images, B batch, L levels, K classes of a level, S steps.
 """
@@ -6,14 +6,16 @@ Axes: N images, B batch, L levels, K classes of a level, S steps.
 from dataclasses import dataclass
 from typing import Protocol
 
-from treehead.config import EngineConfig
+from treehead.config import EngineConfig, Optimizer
 from treehead.data.augment import EpochPlan
+from treehead.data.dataset import Images
+from treehead.engines.objective import Objective
 from treehead.types import Array, Weights
 
 
 @dataclass(frozen=True, slots=True)
 class StepResults:
-    """What some training steps gave.
+    """Losses and correct answers of some training steps.
 
     Shapes: losses: (S, L) float64, mean over the batch's images whose label is known at that level, in nats, not yet
         weighted by level; correct: (S, L) int64, images whose head was right, measured in training mode; known:
@@ -26,7 +28,7 @@ class StepResults:
 
 
 class Engine(Protocol):
-    """A network with its optimizer, and the training images where the device can reach them."""
+    """A network that predicts. `trainer` gives what trains it."""
 
     @property
     def device(self) -> str: ...
@@ -36,39 +38,18 @@ class Engine(Protocol):
 
     @property
     def accelerator(self) -> str | None:
-        """The name of the device, as its maker sells it; None where it is the processor."""
+        """The device's product name; None if the device is the processor."""
         ...
 
     @staticmethod
     def check(config: EngineConfig) -> None:
-        """Raises: UserError: a device or precision that the engine lacks, here or altogether; it costs no time."""
-
-    def load_images(self, pixels: Array, labels: Array) -> None:
-        """Keep the training images. Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64.
-
-        Conventions: a label of -1 is not known at that level: the head there learns nothing from the image.
-        """
-        ...
-
-    def train(
-        self,
-        plan: EpochPlan,
-        start: int,
-        learning_rates: Array,
-        level_weights: Array | None = None,
-        *,
-        radius: float = 0.0,
-    ) -> StepResults:
-        """Take the steps start, start + 1, ... of `plan`, one per learning rate.
-
-        Shapes: level_weights: (L,), in place of the objective's.
-        Conventions: with a `radius`, a step's gradient is that of the weights moved so far up the loss, see
-            `SharpnessConfig`; what the step tells is of the weights where they were.
-        """
-        ...
+        """Raises: UserError: the engine or this machine lacks the device or precision; takes no time."""
 
     def predict(self, pixels: Array) -> list[Array]:
-        """Logits of every head, leaves first, in inference mode. Returns: per level (N, K) float32."""
+        """Logits of every head, leaves first, in inference mode.
+
+        Shapes: pixels: (N, C, H, W) uint8; returns per level (N, K) float32.
+        """
         ...
 
     def weights(self) -> Weights:
@@ -76,11 +57,41 @@ class Engine(Protocol):
         ...
 
     def load_weights(self, weights: Weights) -> None:
-        """Raises: UserError: a name or a shape is not this network's."""
+        """Raises: UserError: a name or a shape does not belong to this network."""
+        ...
+
+    def trainer(self, objective: Objective, optimizer: Optimizer, images: Images) -> "Trainer":
+        """What trains this network on these images, with a new optimizer.
+
+        Conventions: a label of -1 is not known at that level: the head of that level learns nothing from the image.
+        """
+        ...
+
+
+class Trainer(Protocol):
+    """An engine with its objective, its optimizer, and the training images on its device."""
+
+    @property
+    def engine(self) -> Engine:
+        """The network being trained."""
+        ...
+
+    @property
+    def objective(self) -> Objective: ...
+
+    def train(
+        self, plan: EpochPlan, start: int, learning_rates: Array, level_weights: Array, *, sam_radius: float = 0.0
+    ) -> StepResults:
+        """Take the steps start, start + 1, ... of `plan`, one per learning rate.
+
+        Shapes: learning_rates: (S,); level_weights: (L,).
+        Conventions: with a `sam_radius`, the gradient of a step is taken at perturbed weights, see `sam_perturbation`;
+            its results are those of the unperturbed weights.
+        """
         ...
 
     def optimizer_state(self) -> Weights:
-        """All that the optimizer remembers, as `<what>.<parameter>`; copies."""
+        """The optimizer's whole state, as `<what>.<parameter>`; copies."""
         ...
 
     def load_optimizer_state(self, state: Weights) -> None: ...

@@ -1,4 +1,4 @@
-"""First weights and their names, drawn in NumPy, so that every engine starts from the same ones."""
+"""Initial weights and their names, drawn in NumPy, so that every engine starts from the same ones."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from treehead.types import Array, UserError, Weights
 
 
 def initial_weights(spec: NetSpec, *, seed: int) -> Weights:
-    """Parameters and buffers of a network that has learned nothing.
+    """Parameters and buffers of an untrained network.
 
         weight ~ Normal(0, sqrt(2 / ((1 + slope^2) * fan_in)))        (convolutions, linear layers)
 
-    Conventions: fan_in = in_channels * kernel_size^2; slope is that of the network's activation, also for the heads;
+    Conventions: fan_in = in_channels * kernel_size^2; slope is that of the network's activation, for the heads too;
         biases 0; batch norm weight 1, bias 0, running mean 0 and variance 1. float32, drawn in the order of the spec.
     Source: He et al. 2015, arXiv:1502.01852, eq. 15 (slope: eq. 14).
     """
@@ -39,14 +39,20 @@ def initial_weights(spec: NetSpec, *, seed: int) -> Weights:
 
 def check_weights(weights: Weights, expected: Weights) -> None:
     """Raises: UserError: `weights` do not have exactly the names and shapes of `expected`."""
-    for name in sorted(expected.keys() ^ weights.keys()):
-        who = "lack" if name in expected else "hold"
-        raise UserError(f"these weights are of another network: they {who} {name}")
-    for name, value in expected.items():
-        if weights[name].shape != value.shape:
-            raise UserError(
-                f"these weights are of another network: {name} is {weights[name].shape}, expected {value.shape}"
-            )
+    names = expected.keys() | weights.keys()
+    differences = [difference for name in sorted(names) if (difference := _difference(name, weights, expected))]
+    if differences:
+        raise UserError(f"the weights belong to another network: {differences[0]}")
+
+
+def _difference(name: str, weights: Weights, expected: Weights) -> str | None:
+    if name not in weights:
+        return f"{name} is missing"
+    if name not in expected:
+        return f"{name} is not part of this network"
+    if weights[name].shape != expected[name].shape:
+        return f"{name} is {weights[name].shape}, expected {expected[name].shape}"
+    return None
 
 
 def _named_layers(spec: NetSpec) -> Iterator[tuple[str, Layer]]:

@@ -8,12 +8,11 @@ import numpy as np
 
 from treehead.config import EngineConfig, RunConfig, changed, read_config
 from treehead.engines.api import Engine
-from treehead.engines.objective import Objective
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.calibration import read_calibration
 from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
-from treehead.train.checkpoint import load_weights, save_weights
+from treehead.training.checkpoint import load_weights, save_weights
 from treehead.types import Array, UserError, Weights
 
 if TYPE_CHECKING:
@@ -76,14 +75,7 @@ def engine_kind(config: EngineConfig) -> "type[ScratchEngine | PyTorchEngine]":
     return PyTorchEngine
 
 
-def build_engine(model: Model, *, objective: Objective | None = None) -> Engine:
-    """The engine that the config of a model names, with its weights; it can train if an objective is given."""
-    return engine_kind(model.config.engine)(
-        model.spec,
-        model.weights,
-        mean=model.mean,
-        std=model.std,
-        objective=objective,
-        optimizer=model.config.optimizer,
-        config=model.config.engine,
-    )
+def build_engine(model: Model) -> Engine:
+    """This network on the engine that its config names."""
+    config = model.config.engine
+    return engine_kind(config)(model.spec, model.weights, mean=model.mean, std=model.std, config=config)

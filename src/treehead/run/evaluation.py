@@ -44,7 +44,7 @@ def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFold
     write_calibration(folder, calibration, tree.levels)
     write_arrays(folder.predictions, arrays)
     if model.config.output.images:
-        write_arrays(folder.samples, misread_samples(test, answers, tree.heights))
+        write_arrays(folder.samples, misclassified_samples(test, answers, tree.heights))
     write_json(folder.metrics, metrics)
 
 
@@ -76,7 +76,7 @@ def measure(
     }
 
 
-def misread_samples(test: Images, answers: Array, heights: Array) -> dict[str, Array]:
+def misclassified_samples(test: Images, answers: Array, heights: Array) -> dict[str, Array]:
     """Sample images of the most frequent confusions of leaves, and of the costliest (images times severity).
 
     Shapes: answers: (N, L); heights: (K, K); returns pixels (M, C, H, W) uint8, labels and answers (M, L) int16.

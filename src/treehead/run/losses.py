@@ -1,8 +1,9 @@
-"""The loss a config names, made into the arrays that engines minimise."""
+"""The loss that a config names, as the arrays that engines minimise."""
 
 import numpy as np
 
 from treehead.config import (
+    CustomLossConfig,
     ExpectedSeverityConfig,
     HxeConfig,
     Loss,
@@ -14,20 +15,25 @@ from treehead.engines.objective import Objective
 from treehead.hierarchy.severity import level_severities
 from treehead.hierarchy.targets import smoothed, soft_targets
 from treehead.hierarchy.tree import LabelTree
-from treehead.types import Array
+from treehead.types import Array, UserError
 
 
 def objective_of(loss: Loss, tree: LabelTree) -> Objective:
-    """The training loss as arrays; `engines.objective.level_losses` has its formula.
+    """The loss of a config on a tree, as arrays; `Objective` has the formulas of its terms.
 
         hxe    -sum_l lambda_l * log p(C_l | C_l+1),  lambda_l = exp(-alpha * l)
 
     Conventions: severities are counted from each head's own level up. `hxe` is written with the sums of leaf
         probabilities P_l: p(C_l | C_l+1) = P_l / P_l+1, so P_l has the weight lambda_l - lambda_(l-1) (negative above
-        the leaves), and P_0 the leaf head's cross-entropy, with lambda_0 = 1. `level_weights` weigh the heads; the
-        leaf head's has the marginal terms in it.
+        the leaves), and P_0 the leaf head's cross-entropy, with lambda_0 = 1. The marginal terms
+        belong to the leaf head's loss.
+    Raises: UserError: the loss is `custom`.
     Source: hxe: Bertinetto et al. 2020, arXiv:1912.09393, eq. 3-4.
     """
+    if isinstance(loss, CustomLossConfig):
+        raise UserError(
+            "loss.kind = 'custom' needs an Objective: pass objective=... to treehead.train or treehead.resume"
+        )
     costs = level_severities(tree)
     height = len(tree.levels)
     hard = [np.eye(size) for size in tree.sizes]
@@ -37,22 +43,13 @@ def objective_of(loss: Loss, tree: LabelTree) -> Objective:
     if isinstance(loss, MarginalConfig):
         marginal = np.array([0.0] + [loss.weight] * (height - 1))
     if isinstance(loss, HxeConfig):
-        fall = np.exp(-loss.alpha * np.arange(height))
-        marginal = np.diff(fall, prepend=fall[0])
+        edge_weights = np.exp(-loss.alpha * np.arange(height))
+        marginal = np.diff(edge_weights, prepend=edge_weights[0])
     return Objective(
         targets=tuple(smoothed(table, loss.label_smoothing) for table in hard),
-        level_weights=weights_of_levels(loss, num_levels=height)[0],
         costs=costs,
         severity_alpha=loss.alpha if isinstance(loss, SeverityConfig) else None,
         expected_severity=loss.weight if isinstance(loss, ExpectedSeverityConfig) else 0.0,
         marginal=marginal,
         ancestors=tree.ancestors,
     )
-
-
-def weights_of_levels(loss: Loss, *, num_levels: int) -> tuple[Array, Array]:
-    """(L,) weights of the levels' losses in the first epoch and in the last; a short list's last value goes on."""
-    return tuple(
-        np.array([given[min(level, len(given) - 1)] if given else 1.0 for level in range(num_levels)])
-        for given in (loss.level_weights, loss.final_level_weights or loss.level_weights)
-    )  # pyright: ignore[reportReturnType]

@@ -7,23 +7,24 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from treehead.config import DataConfig, RunConfig, changed, read_config, write_config
-from treehead.data.balance import class_weights, sampling_shares
+from treehead.data.balance import class_weights
 from treehead.data.dataset import Dataset, Splits, channel_statistics, split
-from treehead.engines.api import Engine
-from treehead.engines.objective import Objective
+from treehead.engines.api import Engine, Trainer
+from treehead.engines.objective import Objective, check_objective
 from treehead.engines.weights import initial_weights
 from treehead.extras import require
+from treehead.hierarchy.tree import LabelTree
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
 from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
 from treehead.run.environment import describe_environment, now
 from treehead.run.evaluation import evaluate_model
-from treehead.run.losses import objective_of, weights_of_levels
+from treehead.run.losses import objective_of
 from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
 from treehead.system import peak_memory_bytes
-from treehead.train.loop import Watcher, fit
-from treehead.train.schedule import learning_rates, level_weights, radii
-from treehead.train.tensorboard import TensorBoardWatcher
+from treehead.training.loop import Callback, fit
+from treehead.training.schedule import build_schedule
+from treehead.training.tensorboard import TensorBoardCallback
 from treehead.types import UserError
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
@@ -31,59 +32,89 @@ Loader: TypeAlias = Callable[[DataConfig], Dataset]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run, as its folder has it."""
+    """A run folder, with its results.
+
+    Attributes:
+        root: The path of the run folder.
+    """
 
     root: Path
 
     @property
     def metrics(self) -> Metrics:
-        """Every figure, on the test images; see `records.run.Metrics`."""
+        """Every metric on the test images, as in `metrics.json`; see `records.run.Metrics`.
+
+        Raises:
+            UserError: The run is not finished.
+        """
         folder = RunFolder(self.root)
         return folder.read_json(folder.metrics)
 
     @property
     def history(self) -> list[EpochRecord]:
-        """A record per epoch; see `records.run.EpochRecord`."""
+        """One record per finished epoch, as in `history.jsonl`; see `records.run.EpochRecord`."""
         return RunFolder(self.root).read_history()
 
 
-def start(config: RunConfig, root: Path, *, load: Loader, watcher: Watcher) -> Run:
-    """Train a new run in the folder `root` to its end and evaluate it.
+def start(
+    config: RunConfig, root: Path, *, load: Loader, callback: Callback, objective: Objective | None = None
+) -> Run:
+    """Train a new run in the folder `root` and evaluate it.
 
-    Raises: UserError: the folder holds a run already or cannot be made, or the config fits neither data nor machine;
+    Conventions: an `objective` replaces the config's loss, which is stored as loss.kind = "custom".
+    Raises: UserError: the folder contains a run already or cannot be made, or the config does not fit data or machine;
         RunError: the training failed.
     """
     folder = RunFolder(root)
     if folder.environment.exists():
-        raise UserError(f"{root} holds a run already; go on with `treehead resume {root}` or name another folder")
-    setup = _set_up(config, load)  # before anything is written: a mistake leaves no half-made folder
+        raise UserError(
+            f"{root} contains a run already; `treehead resume {root}` continues it, or choose another folder"
+        )
+    if objective is not None:
+        config = _with_custom_loss(config)
+    setup = _set_up(config, load, objective)  # before anything is written: an error leaves no incomplete folder
     make_folder(root)
     write_text(folder.config, write_config(config))
     write_json(folder.tree, setup.model.tree.to_json())
     write_json(folder.network, network_json(setup.model.spec))
-    write_json(folder.environment, describe_environment(setup.engine.accelerator) | _engine_facts(config, setup.engine))
-    return _train(setup, folder, watcher)
+    engine = setup.trainer.engine
+    write_json(folder.environment, describe_environment(engine.accelerator) | _engine_facts(config, engine))
+    return _train(setup, folder, callback)
 
 
-def resume(root: Path, *, load: Loader, watcher: Watcher, changes: Mapping[str, object] | None = None) -> Run:
-    """Go on where the run in `root` stopped, perhaps with another engine; a finished one is only evaluated anew.
+def resume(
+    root: Path,
+    *,
+    load: Loader,
+    callback: Callback,
+    changes: Mapping[str, object] | None = None,
+    objective: Objective | None = None,
+) -> Run:
+    """Continue the run in `root` after its last finished epoch; a finished one is only evaluated again.
 
-    Conventions: `changes` hold for this call alone; the folder's config stays what was asked at first.
+    Conventions: `changes` hold for this call alone; the folder's config is not modified.
+    Raises: UserError: not a run folder; the run was started with an objective and none is given, or the reverse.
     """
     folder = RunFolder(root).checked()
     config = changed(read_config(folder.read_text(folder.config)), changes or {})
-    return _train(_set_up(config, load), folder, watcher)
+    if objective is not None and config.loss.kind != "custom":
+        raise UserError(f"{root} was started with loss.kind = {config.loss.kind!r}; resume it without an objective")
+    return _train(_set_up(config, load, objective), folder, callback)
+
+
+def _with_custom_loss(config: RunConfig) -> RunConfig:
+    kept = {f"loss.{key}": getattr(config.loss, key) for key in ("level_weights", "final_level_weights")}
+    return changed(config, {"loss.kind": "custom"} | kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Setup:
     model: Model
     splits: Splits
-    objective: Objective
-    engine: Engine
+    trainer: Trainer
 
 
-def _set_up(config: RunConfig, load: Loader) -> _Setup:
+def _set_up(config: RunConfig, load: Loader, objective: Objective | None) -> _Setup:
     if config.output.tensorboard:
         require("tensorboard")
     engine_kind(config.engine).check(config.engine)  # before the data is read, which may take long
@@ -93,45 +124,38 @@ def _set_up(config: RunConfig, load: Loader) -> _Setup:
     network = grown(config.network, min(spec.input_shape[1:]))
     for part in config.augment.shrink:
         check_size(network, part.pixels, part.pixels)
-    objective = objective_of(config.loss, dataset.tree)
-    if config.data.balance == "weights":
-        weights = class_weights(splits.train.labels, dataset.tree.sizes)
-        objective = dataclasses.replace(objective, class_weights=weights)
+    objective = _objective_for(config, dataset.tree, splits, objective)
     mean, std = channel_statistics(splits.train.pixels)
     uncalibrated = (1.0,) * len(dataset.tree.levels)
     model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std, uncalibrated)
-    return _Setup(model, splits, objective, build_engine(model, objective=objective))
+    return _Setup(model, splits, build_engine(model).trainer(objective, config.optimizer, splits.train))
 
 
-def _train(setup: _Setup, folder: RunFolder, watcher: Watcher) -> Run:
-    config, engine = setup.model.config, setup.engine
+def _objective_for(config: RunConfig, tree: LabelTree, splits: Splits, objective: Objective | None) -> Objective:
+    """The given objective, checked, or that of the config; with class weights where the config asks for them."""
+    objective = objective_of(config.loss, tree) if objective is None else objective
+    check_objective(objective, tree.levels, tree.sizes)
+    if config.data.balance != "weights":
+        return objective
+    if objective.class_weights is not None:
+        raise UserError("data.balance = 'weights' would replace objective.class_weights; use one of them")
+    return dataclasses.replace(objective, class_weights=class_weights(splits.train.labels, tree.sizes))
+
+
+def _train(setup: _Setup, folder: RunFolder, callback: Callback) -> Run:
+    model, trainer = setup.model, setup.trainer
+    config, levels = model.config, model.tree.levels
     if config.output.tensorboard:
-        watcher = TensorBoardWatcher(folder.events, watcher)
-    steps_per_epoch = max(1, len(setup.splits.train) // config.train.batch_size)
-    num_steps = steps_per_epoch * config.train.epochs
-    start, end = weights_of_levels(config.loss, num_levels=len(setup.model.tree.levels))
-    fit(
-        engine,
-        setup.splits,
-        levels=setup.model.tree.levels,
-        objective=setup.objective,
-        rates=learning_rates(config.schedule, peak=config.optimizer.learning_rate, num_steps=num_steps),
-        level_weights=level_weights(start, end, num_epochs=config.train.epochs),
-        radii=radii(config.sharpness, num_epochs=config.train.epochs),
-        train=config.train,
-        augment=config.augment,
-        seed=config.seed,
-        folder=folder,
-        watcher=watcher,
-        shares=sampling_shares(setup.splits.train.labels) if config.data.balance == "sampling" else None,
-    )
-    model = dataclasses.replace(setup.model, weights=engine.weights())
+        callback = TensorBoardCallback(folder.events, callback)
+    schedule = build_schedule(config, setup.splits.train, num_levels=len(levels))
+    fit(trainer, setup.splits.validation, schedule, levels=levels, folder=folder, callback=callback)
+    model = dataclasses.replace(model, weights=trainer.engine.weights())
     save_model(folder, model)
-    environment: Environment = folder.read_json(folder.environment) | _engine_facts(config, engine)
+    environment: Environment = folder.read_json(folder.environment) | _engine_facts(config, trainer.engine)
     seconds = sum(record["seconds"] for record in folder.read_history())
     environment.update(finished=now(), seconds=round(seconds, 1), peak_memory_bytes=peak_memory_bytes())
     write_json(folder.environment, environment)
-    evaluate_model(engine, model, setup.splits, folder, decode_kind=config.decode)
+    evaluate_model(trainer.engine, model, setup.splits, folder, decode_kind=config.decode)
     return Run(folder.root)
 
 
@@ -140,9 +164,9 @@ def _engine_facts(config: RunConfig, engine: Engine) -> dict[str, str]:
 
 
 def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None = None) -> Run:
-    """Measure a trained run on its test images again, perhaps with another decode or engine; rewrites its metrics.
+    """Evaluate a trained run on its test images again, perhaps with another decoder or engine; replaces its metrics.
 
-    Raises: UserError: the run is not finished, or its data set is not here.
+    Raises: UserError: the run is not finished, or its data set is missing.
     """
     folder = RunFolder(root).checked()
     model = load_model(folder, changes)
@@ -153,7 +177,7 @@ def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None =
 
 
 def spec_of(config: RunConfig, dataset: Dataset) -> NetSpec:
-    """The network for this config on these images."""
+    """The network of this config for these images."""
     _, channels, height, width = dataset.train.pixels.shape
     tree = dataset.tree
     shape = (channels, height, width)

@@ -40,7 +40,7 @@ def reference() -> Study:
         f"rates are {ADAM_RATE:g} (adam), {SGD_RATE:g} (sgd) and {NO_NORM_RATE:g} (without batch normalisation); "
         "`treehead study rates` compares them with others on validation images, and finds 0.0016 better without batch "
         "normalisation: part of that difference is due to the learning rate.",
-        changed(recipe("cifar100-fast"), {"train.epochs": 50, "network.dropout": 0.0, "sharpness.begin": 0.8}),
+        changed(recipe("cifar100-fast"), {"train.epochs": 50, "network.dropout": 0.0, "sam.begin": 0.8}),
         axes,
         default_compare(axes),
         (
@@ -68,7 +68,7 @@ def rates() -> Study:
             {
                 "data.split": "90:10",
                 "augment.shrink": [{"until": 0.6, "pixels": 20}, {"until": 0.8, "pixels": 24}],
-                "sharpness.radius": 0.0,
+                "sam.radius": 0.0,
                 "train.epochs": 8,
             },
         ),
@@ -105,7 +105,7 @@ def severity() -> Study:
                 "optimizer": {"kind": "muon"},
                 "augment.cutmix": 0.0,
                 "augment.shrink": [{"until": 0.5, "pixels": 20}, {"until": 0.75, "pixels": 24}],
-                "sharpness.radius": 0.0,
+                "sam.radius": 0.0,
                 "train.epochs": 4,
                 "train.batch_size": 512,
             },

@@ -25,7 +25,7 @@ from treehead.system import (
     share_of_cores,
     termination_as_interrupt,
 )
-from treehead.train.schedule import epoch_costs, radii
+from treehead.training.schedule import epoch_costs, sam_radii
 from treehead.types import Array, UserError
 
 State = Literal["finished", "running", "stopped", "failed", "waiting"]
@@ -202,8 +202,8 @@ def _pace(state: CellState) -> float | None:
 
 def _work(config: RunConfig) -> Array:
     """The work of every epoch of a run: later ones see larger images, and some take every step twice."""
-    radius = radii(config.sharpness, num_epochs=config.train.epochs)
-    return epoch_costs(config.augment, radius, image_size=image_shape(config.data)[1:])
+    radii = sam_radii(config.sam, num_epochs=config.train.epochs)
+    return epoch_costs(config.augment, radii, image_size=image_shape(config.data)[1:])
 
 
 def _refuse_other_configs(folder: StudyFolder, cells: Sequence[Cell]) -> None:

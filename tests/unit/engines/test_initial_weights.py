@@ -1,4 +1,4 @@
-"""First weights: He's deviation, zeros where zeros belong, and who refuses foreign ones."""
+"""Initial weights: He's deviation, zeros for biases; and weights of another network are refused."""
 
 import numpy as np
 import pytest
@@ -33,11 +33,11 @@ def test_a_leaky_slope_is_accounted_for() -> None:
     np.testing.assert_allclose(leaky * np.sqrt(1.25), plain, rtol=1e-6)
 
 
-def test_foreign_weights_are_refused_by_name() -> None:
+def test_weights_of_another_network_are_refused_by_name() -> None:
     weights = {"a": np.zeros(3), "b": np.zeros(2)}
-    with pytest.raises(UserError, match="they lack b"):
+    with pytest.raises(UserError, match="b is missing"):
         check_weights({"a": np.zeros(3)}, weights)
-    with pytest.raises(UserError, match="they hold c"):
+    with pytest.raises(UserError, match="c is not part of this network"):
         check_weights(weights | {"c": np.zeros(1)}, weights)
     with pytest.raises(UserError, match=r"a is \(4,\), expected \(3,\)"):
         check_weights(weights | {"a": np.zeros(4)}, weights)

@@ -11,7 +11,7 @@ from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
 from treehead.records.run import Metrics, TreeFigures
 from treehead.run.decoder_table import tree_figures
-from treehead.run.evaluation import misread_samples
+from treehead.run.evaluation import misclassified_samples
 from treehead.run.text import decoder_lines, metric_lines
 from treehead.runfiles import RunFolder
 
@@ -85,7 +85,7 @@ def test_samples_are_kept_of_the_frequent_and_of_the_costliest_confusions() -> N
     siblings = [(2 * i, 2 * i + 1) for i in range(14) for _ in range(2)]
     pairs = np.array([*siblings, (28, 0)])
     images = Images(np.arange(len(pairs), dtype=np.uint8)[:, None, None, None], tree.label_paths(pairs[:, 0]))
-    kept = misread_samples(images, tree.label_paths(pairs[:, 1]), tree.heights)
+    kept = misclassified_samples(images, tree.label_paths(pairs[:, 1]), tree.heights)
     assert kept["pixels"].ravel().tolist() == [*range(24), 28]
     assert kept["labels"][-1].tolist() == [28, 14, 1]
     assert kept["answers"][-1].tolist() == [0, 0, 0]

@@ -14,7 +14,7 @@ from treehead.config import (
 )
 from treehead.engines.objective import level_losses
 from treehead.hierarchy.tree import LabelTree
-from treehead.run.losses import objective_of, weights_of_levels
+from treehead.run.losses import objective_of
 
 TREE = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
 LEAVES = np.array([0.5, 0.3, 0.2])  # the leaf head's probabilities of cat, dog, carp
@@ -76,12 +76,3 @@ def test_what_is_not_known_teaches_nothing() -> None:
     only_kind = np.array([[-1, 0], [1, 0]])
     assert level_losses(objective, logits, only_kind).tolist() == pytest.approx([-np.log(0.3), -np.log(0.6)])
     assert level_losses(objective, logits, np.array([[-1, 0], [-1, 0]]))[0] == 0
-
-
-def test_weights_of_levels_go_on_and_fade() -> None:
-    start, end = weights_of_levels(
-        CrossEntropyConfig(level_weights=(1.0, 0.5), final_level_weights=(1.0, 0.0)), num_levels=3
-    )
-    assert start.tolist() == [1, 0.5, 0.5]
-    assert end.tolist() == [1, 0, 0]
-    assert weights_of_levels(CrossEntropyConfig(level_weights=()), num_levels=2)[1].tolist() == [1, 1]

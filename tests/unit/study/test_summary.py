@@ -261,7 +261,7 @@ def test_time_left_includes_larger_images_and_second_passes() -> None:
         {
             "train.epochs": 4,
             "augment.shrink": [{"until": 0.5, "pixels": 16}],
-            "sharpness": {"radius": 0.01, "begin": 0.5},
+            "sam": {"radius": 0.01, "begin": 0.5},
         },
     )
     cell = Cell("a", {}, None, config)

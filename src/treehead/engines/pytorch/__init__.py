@@ -1,1 +1,1 @@
-"""The network on PyTorch, at the full speed of the machine."""
+"""The network on PyTorch, on CPU, CUDA or Apple GPUs."""

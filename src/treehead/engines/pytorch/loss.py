@@ -1,4 +1,4 @@
-"""The losses of every head, on the device. `engines.objective.level_losses` says the same in NumPy.
+"""The losses of every head, on the device. `engines.objective.level_losses` computes the same in NumPy.
 
 Axes: B batch, L levels, K leaves, K_l classes of level l.
 """
@@ -16,9 +16,9 @@ from treehead.types import Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MixedLabels:
-    """Labels of images that may hold a part of another one.
+    """Labels of images that may contain a part of another image.
 
-    Shapes: own, partner: (B, L) int64, -1 where not known; share: (B,), how much of the image is its partner's.
+    Shapes: own, partner: (B, L) int64, -1 where not known; share: (B,), the partner's fraction of the image.
     """
 
     own: Tensor
@@ -27,9 +27,9 @@ class MixedLabels:
 
 
 class HeadLosses:
-    """Called with the logits of every head (B, K_l) and their labels, gives the (L,) losses of the objective.
+    """The (L,) losses of an objective, of the logits of every head (B, K_l) and their labels.
 
-    Conventions: a mixed image counts as both, by their shares; so does each of its labels' severity.
+    Conventions: a mixed image counts as both images, by their shares; so does the cost of each of its labels.
     """
 
     def __init__(self, objective: Objective, device: torch.device) -> None:
@@ -81,6 +81,6 @@ class HeadLosses:
         return total / count.clamp(min=1)
 
     def _parts(self, level: int, labels: MixedLabels) -> list[tuple[Tensor, Tensor]]:
-        """The labels an image has and how much of it is each: its own, and its partner's where any is mixed in."""
+        """(label, share of the image), (B,) each: of the image itself and of its partner."""
         own, partner = labels.own[:, level], labels.partner[:, level]
         return [(own, 1 - labels.share), (partner, labels.share)]

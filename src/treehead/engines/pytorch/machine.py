@@ -1,4 +1,4 @@
-"""Which device, which precision: chosen from the machine, or refused with a sentence."""
+"""The choice of device and precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,16 @@ from treehead.types import RunError, UserError
 def choose_device(wanted: str) -> torch.device:
     """`auto`: CUDA, else Apple's GPU, else the CPU.
 
-    Raises: UserError: the device asked for is not here.
+    Raises: UserError: torch finds no such device on this machine.
     """
-    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
-        wanted = next(name for name, present in here.items() if present)
-    if not here[wanted]:
-        found = ", ".join(name for name, present in here.items() if present)
-        raise UserError(f"engine.device = {wanted!r}: torch {torch.__version__} finds no such device; here: {found}")
+        wanted = next(name for name, is_present in present.items() if is_present)
+    if not present[wanted]:
+        available = ", ".join(name for name, is_present in present.items() if is_present)
+        raise UserError(
+            f"engine.device = {wanted!r}: torch {torch.__version__} finds no such device; available: {available}"
+        )
     return torch.device(wanted)
 
 
@@ -34,7 +36,7 @@ def name_of(device: torch.device) -> str | None:
 
 
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """`auto`: bfloat16 where it is computed natively (measured 2.3 times as fast as float32), else float32."""
+    """`auto`: bfloat16 if the device multiplies it in hardware (measured: 2.3 times as fast), else float32."""
     if wanted == "auto":
         wanted = "bfloat16" if computes_bfloat16(device) else "float32"
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[wanted]
@@ -48,7 +50,7 @@ def within_memory() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise RunError(
             "the accelerator's memory is full; try a smaller train.batch_size or data.image_px, or engine.device=cpu; "
-            "what was saved stays"
+            "the last checkpoint is kept"
         ) from None
 
 

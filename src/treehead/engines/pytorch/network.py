@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import numpy as np
 from torch import Tensor, nn
 
 from treehead.spec import (
@@ -16,7 +17,7 @@ from treehead.spec import (
     NetSpec,
     Residual,
 )
-from treehead.types import UserError
+from treehead.types import Array, UserError
 
 
 class GlobalAvgPoolModule(nn.Module):
@@ -30,7 +31,7 @@ class ResidualModule(nn.Sequential):
 
 
 class PlannedDropout(nn.Module):
-    """Dropout whose mask is given: the plan draws it, so that engines drop the same features."""
+    """Dropout with a given mask: the plan draws it, so that both engines drop the same features."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -52,7 +53,7 @@ class Network(nn.Module):
         self.trunk = nn.Sequential(OrderedDict((name, module_of(layer)) for name, layer in spec.trunk))
         for level, _ in spec.heads:
             if hasattr(nn.ModuleDict, level):
-                raise UserError(f"a level cannot be called {level!r}, a word of torch's own; give it another name")
+                raise UserError(f"a level cannot be called {level!r}, a name that torch reserves; choose another name")
         self.heads = nn.ModuleDict({name: module_of(layer) for name, layer in spec.heads})
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -85,3 +86,8 @@ def named_state(network: Network) -> dict[str, Tensor]:
     """Parameters and buffers by name, without torch's counters of batches."""
     named = network.state_dict(keep_vars=True)
     return {name: value for name, value in named.items() if not name.endswith("num_batches_tracked")}
+
+
+def numpy_copy(value: Tensor) -> Array:
+    """A NumPy copy, C-contiguous whatever the memory format."""
+    return np.array(value.detach().cpu().numpy(), order="C", copy=True)

@@ -15,7 +15,7 @@ NEWTON_SCHULZ_STEPS = 3
 
 
 class Optimizers:
-    """What steps a network's parameters. Weight decay acts on kernels (two axes and more) alone."""
+    """The optimizer of all parameters of a network. Weight decay acts on kernels (two axes and more) alone."""
 
     def __init__(self, network: Network, config: Optimizer) -> None:
         self._parameters = dict(network.named_parameters())
@@ -42,7 +42,7 @@ class Optimizers:
             self._muon.step(rate)
 
     def state(self) -> dict[str, Tensor]:
-        """All that is remembered, as `<what>.<parameter>`; not copied."""
+        """The whole state, as `<what>.<parameter>`; not copied."""
         kept = {
             f"{what}.{name}": value
             for name, parameter in self._parameters.items()
@@ -54,7 +54,7 @@ class Optimizers:
         )
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Undo `state`; the tensors may lie on the CPU."""
+        """Restore what `state` gave; the tensors may be on the CPU."""
         for key, value in state.items():
             what, name = key.split(".", 1)
             parameter = self._parameters[name]
@@ -80,13 +80,13 @@ def _torch_optimizer(parameters: list[torch.nn.Parameter], config: Optimizer) ->
 
 
 class Muon:
-    """Step every kernel along its orthogonalised momentum, after setting its norm back.
+    """Step every kernel along its orthogonalised momentum, after restoring its norm.
 
         direction = momentum * direction + g
         value *= sqrt(out_channels) / ||value||
         value -= lr * orthogonalised(g + momentum * direction)          seen as a matrix (out, in * height * width)
 
-    Conventions: Nesterov momentum without damping; the fixed norm stands in place of weight decay, so that the rate
+    Conventions: Nesterov momentum without damping; the fixed norm replaces weight decay, so that the rate
         is the angle, in radians, by which a kernel turns.
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the fixed norm is that of
         the CIFAR speed runs it was first used in.
@@ -108,7 +108,7 @@ class Muon:
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """The nearest matrix of orthonormal rows (or columns, whichever are fewer), roughly: singular values near 1.
+    """Approximately the nearest matrix of orthonormal rows (or columns, whichever are fewer): singular values near 1.
 
         X = matrix / ||matrix||;  three times:  A = X X^T,  X = a X + (b A + c A A) X
 

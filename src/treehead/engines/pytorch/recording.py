@@ -1,4 +1,4 @@
-"""A training step on a CUDA device, recorded once and then launched as a whole.
+"""A training step on a CUDA device, recorded once and then launched as a whole (a CUDA graph).
 
 A step is several hundred small kernels, and launching them one by one takes the processor several times as long as
 the device needs to run them.
@@ -14,11 +14,11 @@ from treehead.engines.pytorch.inputs import StepInputs
 Step = Callable[[StepInputs], tuple[Tensor, ...]]
 
 PLAIN_STEPS = 3
-"""Steps of a kind that are taken kernel by kernel first: they choose algorithms and make the optimizer's state."""
+"""First steps of each kind, launched kernel by kernel: they choose algorithms and create the optimizer's state."""
 
 
 class Recorder:
-    """Takes steps, the first `PLAIN_STEPS` of a kind as they are, the others by replaying a CUDA graph.
+    """Takes steps: the first `PLAIN_STEPS` of a kind kernel by kernel, the others by replaying a CUDA graph.
 
     Conventions: steps of one kind launch the same kernels on the same arrays whatever their inputs; only the inputs'
         values may differ, not their shapes. One kind's graph is kept at a time.
@@ -31,15 +31,15 @@ class Recorder:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def take(self, kind: Hashable, step: Step, inputs: StepInputs) -> tuple[Tensor, ...]:
-        """What `step(inputs)` gives, copied where a later step would overwrite it."""
+        """The outputs of `step(inputs)`, copied if a later step would overwrite them."""
         kind = (kind, inputs.rows.shape, inputs.columns.shape)
         if kind != self._kind:
             self._kind, self._taken, self._graph = kind, 0, None
-        here = torch.cuda.current_stream()
-        self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):  # recording cannot be on the default stream, so nothing is
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):  # the default stream cannot be recorded
             outputs = self._plain_or_replayed(step, inputs)
-        here.wait_stream(self._stream)
+        current.wait_stream(self._stream)
         return outputs
 
     def _plain_or_replayed(self, step: Step, inputs: StepInputs) -> tuple[Tensor, ...]:
@@ -48,13 +48,13 @@ class Recorder:
             return step(inputs)
         if self._graph is None:
             self._graph = self._record(step, inputs)
-        for own, given in zip(self._inputs, inputs, strict=True):
-            own.copy_(given)
+        for recorded, value in zip(self._inputs, inputs, strict=True):
+            recorded.copy_(value)
         self._graph.replay()
         return tuple(output.clone() for output in self._outputs)
 
     def _record(self, step: Step, inputs: StepInputs) -> torch.cuda.CUDAGraph:
-        """The graph of a step that reads `self._inputs` and leaves `self._outputs`; nothing is computed yet."""
+        """The graph of a step that reads `self._inputs` and writes `self._outputs`; nothing is computed yet."""
         self._inputs = StepInputs(*(part.clone() for part in inputs))
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=self._stream):

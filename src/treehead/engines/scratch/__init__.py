@@ -1,4 +1,4 @@
-"""The network in NumPy, every gradient by hand; its hot loops compiled by Numba where Numba is.
+"""The network in NumPy with hand-written gradients; hot loops are compiled if Numba is installed.
 
-Images are (N, H, W, C) in here, so that one GEMM makes all channels of a pixel; kernels are OIHW, as everywhere.
+In this package images are (N, H, W, C), so that one GEMM computes all channels of a pixel; kernels are OIHW.
 """

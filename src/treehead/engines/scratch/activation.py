@@ -1,4 +1,4 @@
-"""Activations that no norm precedes; those that follow one are in `norm`."""
+"""Activations without a norm before them; those after a norm are fused into it, see `norm`."""
 
 import numpy as np
 

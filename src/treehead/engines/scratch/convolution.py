@@ -6,11 +6,11 @@ N images, H W input, P Q output, R S kernel, C in, K out.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Param
-from treehead.engines.scratch.twins import compiled_in
 from treehead.types import Array
 
-BLOCK_BYTES = 2**20  # of patches, so that they are still in cache when the product reads them
+BLOCK_BYTES = 2**20  # of patches, so that they are in cache when the product reads them
 
 
 class Conv2d:
@@ -21,12 +21,12 @@ class Conv2d:
     With the patch of every output pixel as a row of cols (NPQ, RSC), and weight as a matrix (RSC, K):
 
         y = cols @ weight
-        dweight = cols.T @ dy;  dcols = dy @ weight.T;  dx = dcols, summed back where the patches came from
+        dweight = cols.T @ dy;  dcols = dy @ weight.T;  dx = dcols, summed over overlapping patches
 
     Shapes: x: (N, H, W, C); y: (N, P, Q, K), P = (H + 2*padding - R) // stride + 1; weight: (K, C, R, S), R = S odd.
-    Conventions: no bias, padding = R // 2; the kernel is not flipped (as torch.nn.Conv2d). A few images are unrolled
-        at a time, and again in backward, which costs less than to keep R*S copies of x. With `first`, nobody
-        asks for dx: backward returns an empty array.
+    Conventions: no bias, padding = R // 2; the kernel is not flipped (as torch.nn.Conv2d). Blocks of
+        images are unrolled at a time, and again in backward, which costs less than storing R*S copies of x. With
+        `first`, dx is not needed: backward returns an empty array.
     Source: Chellapilla, Puri & Simard 2006, "High performance convolutional neural networks for document processing".
     """
 
@@ -41,7 +41,7 @@ class Conv2d:
         dtype: type[np.floating] = np.float32,
     ) -> None:
         memory = np.zeros((kernel_size, kernel_size, in_channels, out_channels), dtype)
-        self.weight = Param(memory.transpose(3, 2, 0, 1))  # OIHW to see, HWIO in memory: the order of the patches
+        self.weight = Param(memory.transpose(3, 2, 0, 1))  # indexed as OIHW, stored as HWIO: the order of the patches
         self.stride, self.first = stride, first
 
     def params(self) -> dict[str, Param]:
@@ -70,11 +70,11 @@ class Conv2d:
             dx = np.empty(0, x.dtype) if self.first else mode.work.empty(x.shape, x.dtype)
 
             def backward_block(start: int, stop: int) -> Array:
-                dy_here = dy[start:stop].reshape(-1, out_channels)
+                block_dy = dy[start:stop].reshape(-1, out_channels)
                 if not self.first:
-                    dcols = (dy_here @ weight.T).reshape(stop - start, down, across, size, size, in_channels)
+                    dcols = (block_dy @ weight.T).reshape(stop - start, down, across, size, size, in_channels)
                     roll_up(dcols, dx[start:stop], self.stride)
-                return patches(start, stop).T @ dy_here
+                return patches(start, stop).T @ block_dy
 
             dweight = np.sum(mode.work.over_blocks(backward_block, num, block=block), axis=0)
             self.weight.grad[...] = dweight.reshape(size, size, in_channels, out_channels).transpose(3, 2, 0, 1)
@@ -96,7 +96,7 @@ def unroll(x: Array, cols: Array, stride: int) -> None:
 
 @compiled_in("convolution")
 def roll_up(dcols: Array, dx: Array, stride: int) -> None:
-    """Sum what was copied back where it came from. Shapes: dcols: (N, P, Q, R, S, C); dx: (N, H, W, C), written."""
+    """The transpose of `unroll`. Shapes: dcols: (N, P, Q, R, S, C); dx: (N, H, W, C), written."""
     num, down, across, size, _, channels = dcols.shape
     around, (_, height, width, _) = size // 2, dx.shape
     padded = np.zeros((num, height + 2 * around, width + 2 * around, channels), dx.dtype)

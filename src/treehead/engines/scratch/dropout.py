@@ -1,4 +1,4 @@
-"""Dropout by the plan's chance."""
+"""Dropout with the masks of the epoch plan."""
 
 from treehead.data.augment import dropout_scale
 from treehead.engines.scratch.layer import Backward, Mode, Plain
@@ -6,11 +6,11 @@ from treehead.types import Array
 
 
 class Dropout(Plain):
-    """Drop a share of the features while training and scale the others up; else pass all.
+    """Drop a fraction of the features in training and scale the others up; identity in inference.
 
         y = x * scale;  dx = dy * scale          scale: 0, or 1 / (1 - rate)
 
-    Shapes: x, y, scale: (N, F). Conventions: `dropout_scale` of the mode's seed decides; see there.
+    Shapes: x, y, scale: (N, F). Conventions: scale is `dropout_scale` of the mode's seed.
     Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
 

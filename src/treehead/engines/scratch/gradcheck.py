@@ -1,4 +1,4 @@
-"""The proof of a backward pass: central differences, which know nothing of it."""
+"""Gradient check of a backward pass by central differences."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def gradient_error(
 
     Shapes: x: whatever the layer takes, float64.
     Conventions: error = |a - n| / max(|a|, |n|) in the 2-norm, for a random cotangent: with all ones, the true gradient
-        of a batch norm is zero and a wrong one passes. Running statistics move while it looks.
+        of a batch norm is zero and a wrong one passes. The check updates running statistics.
     Raises: ValueError: the gradient is zero, so the check would prove nothing.
     """
 

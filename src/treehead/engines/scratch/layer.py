@@ -1,4 +1,4 @@
-"""What a layer is: a function that also gives the function that undoes it."""
+"""The layer protocol: forward returns the output and its backward (the vector-Jacobian product)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Backward: TypeAlias = Callable[[Array], Array]  # dy -> dx
 
 @dataclass(slots=True, eq=False)
 class Param:
-    """One learnable array and its gradient, which each backward pass writes anew."""
+    """One learnable array and its gradient, which each backward pass overwrites."""
 
     value: Array
     grad: Array = field(init=False)
@@ -25,9 +25,9 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How this pass is run. Passed to every layer, so no layer keeps hidden flags.
+    """The mode of a pass, given to every layer, so that no layer has hidden flags.
 
-    Conventions: what a pass returns lives until `work.begin_step()` is called, no longer.
+    Conventions: what a pass returns is valid until `work.begin_step()` is called.
     """
 
     training: bool
@@ -37,7 +37,7 @@ class Mode:
 
 
 class Layer(Protocol):
-    """A differentiable function with named parameters, and named buffers that are kept beside them."""
+    """A differentiable function with named parameters and named buffers."""
 
     def params(self) -> dict[str, Param]: ...
     def buffers(self) -> dict[str, Array]: ...
@@ -45,7 +45,7 @@ class Layer(Protocol):
 
 
 class Plain:
-    """A layer with nothing to learn or to remember."""
+    """A layer without parameters and buffers."""
 
     def params(self) -> dict[str, Param]:
         return {}

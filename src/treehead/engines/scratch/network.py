@@ -1,6 +1,7 @@
 """NetSpec -> layers. Names are the spec's, so that weights need no mapping."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,10 +19,10 @@ from treehead.types import Array, UserError
 
 
 class Network:
-    """The trunk and its heads. forward: (B, H, W, C) -> logits of each head, leaves first, and the way back.
+    """The trunk and its heads. forward: (B, H, W, C) -> logits of each head, leaves first, and its backward.
 
-    Conventions: the trunk's features fan out to all heads, so their gradient is the sum of the heads'. Nobody asks for
-        the gradient of the images.
+    Conventions: all heads read the trunk's features, so their gradient is the sum of the heads'. The gradient of the
+        images is not computed.
     Raises: UserError: the spec has a layer that this engine lacks.
     """
 
@@ -38,33 +39,48 @@ class Network:
 
     def forward(self, x: Array, mode: Mode) -> tuple[list[Array], Callable[[list[Array]], None]]:
         features, trunk_backward = self.trunk.forward(x, mode)
-        answers = [head.forward(features, mode) for head in self.heads.values()]
+        outputs = [head.forward(features, mode) for head in self.heads.values()]
 
         def backward(dlogits: list[Array]) -> None:
             dfeatures = np.zeros_like(features)
-            for (_, head_backward), dhead in zip(answers, dlogits, strict=True):
+            for (_, head_backward), dhead in zip(outputs, dlogits, strict=True):
                 dfeatures += head_backward(dhead)
             trunk_backward(dfeatures)
 
-        return [logits for logits, _ in answers], backward
+        return [logits for logits, _ in outputs], backward
 
 
 def _layers(
     named: tuple[tuple[str, spec.Layer], ...], dtype: type[np.floating], *, first: bool = False
 ) -> Iterator[tuple[str, Layer]]:
-    """The layers of a spec; an activation after a norm or a residual sum is made by that one."""
-    slopes = [layer.slope if isinstance(layer, spec.LeakyReLU) else None for _, layer in named]
-    joined = False
-    for (name, layer), follows in zip(named, [*slopes[1:], None], strict=True):
-        if joined:
-            joined = False
-            continue
-        joined = isinstance(layer, spec.BatchNorm2d | spec.Residual) and follows is not None
-        yield name, _layer(name, layer, 1.0 if follows is None else follows, dtype, first=first)
-        first = False
+    """The layers of a spec; `first`: they are the first of the network."""
+    for number, fused in enumerate(_fused(named)):
+        yield fused.name, _layer(fused, dtype, first=first and number == 0)
 
 
-def _layer(name: str, layer: spec.Layer, slope: float, dtype: type[np.floating], *, first: bool) -> Layer:
+class _Fused(NamedTuple):
+    """A layer of a spec with the slope of the activation it computes itself; None if it computes none."""
+
+    name: str
+    layer: spec.Layer
+    slope: float | None = None
+
+
+def _fused(named: tuple[tuple[str, spec.Layer], ...]) -> list[_Fused]:
+    """Fuse every activation that follows a norm or a residual sum into it."""
+    fused: list[_Fused] = []
+    for name, layer in named:
+        before = fused[-1] if fused else None
+        fusible = before and before.slope is None and isinstance(before.layer, spec.BatchNorm2d | spec.Residual)
+        if before and fusible and isinstance(layer, spec.LeakyReLU):
+            fused[-1] = before._replace(slope=layer.slope)
+        else:
+            fused.append(_Fused(name, layer))
+    return fused
+
+
+def _layer(fused: _Fused, dtype: type[np.floating], *, first: bool) -> Layer:
+    name, layer, slope = fused.name, fused.layer, 1.0 if fused.slope is None else fused.slope
     match layer:
         case spec.Conv2d(in_channels, out_channels, 3, 1) if not first:
             return WinogradConv2d(in_channels, out_channels, dtype=dtype)
@@ -72,8 +88,8 @@ def _layer(name: str, layer: spec.Layer, slope: float, dtype: type[np.floating],
             return Conv2d(in_channels, out_channels, kernel_size, stride, first=first, dtype=dtype)
         case spec.BatchNorm2d(num_channels):
             return BatchNorm2d(num_channels, slope=slope, dtype=dtype)
-        case spec.LeakyReLU(its_slope):
-            return LeakyReLU(its_slope)
+        case spec.LeakyReLU(own_slope):
+            return LeakyReLU(own_slope)
         case spec.MaxPool2d(kernel_size):
             return MaxPool2d(kernel_size)
         case spec.GlobalAvgPool():
@@ -85,5 +101,5 @@ def _layer(name: str, layer: spec.Layer, slope: float, dtype: type[np.floating],
         case spec.Residual(body) if isinstance(body[-1][1], spec.BatchNorm2d):
             norm = BatchNorm2d(body[-1][1].num_channels, slope=slope, dtype=dtype)
             return Residual(list(_layers(body[:-1], dtype)), (body[-1][0], norm))
-    what = "a residual sum that no norm ends" if isinstance(layer, spec.Residual) else str(layer)
-    raise UserError(f"engine.kind = 'scratch' has no layer for {name}, {what}; use engine.kind=pytorch")
+    kind = "a residual block that does not end in a norm" if isinstance(layer, spec.Residual) else str(layer)
+    raise UserError(f"the scratch engine does not support the layer {name}, {kind}; use engine.kind=pytorch")

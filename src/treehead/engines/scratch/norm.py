@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Param
-from treehead.engines.scratch.twins import compiled_in
 from treehead.types import Array
 
 BackwardAdded: TypeAlias = Callable[[Array], tuple[Array, Array | None]]  # dy -> dx, daddend
@@ -25,7 +25,8 @@ class BatchNorm2d:
     Backward, with mean and var as functions of x, and means over the M values of a channel:
 
         dz = dy * act'(z);  daddend = dz;  dbias = sum dz;  dweight = sum dz * x_hat
-        dx = weight / sqrt(var + eps) * (dz - mean(dz) - x_hat * mean(dz * x_hat))
+        dx = scale * (dz - mean(dz) - x_hat * mean(dz * x_hat)),  scale = weight / sqrt(var + eps)
+           = scale * dz + along * x + constant
 
     Shapes:
         x, y, addend: (N, H, W, C); y has the dtype of x.
@@ -33,8 +34,8 @@ class BatchNorm2d:
     Conventions (those of torch.nn.BatchNorm2d, so weights move between engines unchanged):
         momentum weighs the NEW batch: running = (1 - momentum) * running + momentum * batch.
         The batch is normalised with the biased variance (divide by M); running_var keeps the unbiased one (M - 1).
-        A slope of 1 activates nothing; the addend is the other branch of a residual sum, or nothing. Both are here, and
-        not in layers of their own, because y is then written in one pass over memory, and dx read in one.
+        A slope of 1 means no activation; the addend is the other branch of a residual sum, or None. Both are part of
+        this layer so that y is written, and dx computed, in one pass over memory.
     Raises: ValueError: training with M < 2.
     Source: Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
     """
@@ -65,7 +66,7 @@ class BatchNorm2d:
         return y, lambda dy: backward(dy)[0]
 
     def forward_added(self, x: Array, addend: Array | None, mode: Mode) -> tuple[Array, BackwardAdded]:
-        """As `forward`, with the addend; backward gives (dx, daddend), the latter None where there was none."""
+        """As `forward`, with the addend; backward gives (dx, daddend), the latter None without an addend."""
         work, block = mode.work, _block(x)
         count = x.size // x.shape[-1]  # M = N*H*W
         if mode.training:
@@ -82,27 +83,28 @@ class BatchNorm2d:
         y = work.empty(x.shape, x.dtype)
 
         def forward_block(start: int, stop: int) -> None:
-            there = None if addend is None else addend[start:stop]
-            scale_shift_activate(x[start:stop], scale, shift, there, slope, y[start:stop])
+            block_addend = None if addend is None else addend[start:stop]
+            scale_shift_activate(x[start:stop], scale, shift, block_addend, slope, y[start:stop])
 
         def backward(dy: Array) -> tuple[Array, Array | None]:
             dx = work.empty(x.shape, x.dtype)
             daddend = None if addend is None else work.empty(x.shape, x.dtype)
 
             def sums_block(start: int, stop: int) -> Array:
-                here = slice(start, stop)
-                return gradient_sums(x[here], y[here], dy[here], centre, inv_std, slope)
+                part = slice(start, stop)
+                return gradient_sums(x[part], y[part], dy[part], centre, inv_std, slope)
 
             sum_dz, sum_dz_x_hat = np.sum(work.over_blocks(sums_block, len(x), block=block), axis=0)
             self.bias.grad[...], self.weight.grad[...] = sum_dz, sum_dz_x_hat
-            # mean and var depend on x: take their share of the gradient out
-            part = 1 / count if mode.training else 0.0
-            pull, tilt = ((part * total).astype(x.dtype) for total in (sum_dz, sum_dz_x_hat))
+            share = 1 / count if mode.training else 0.0  # in inference mean and var do not depend on x
+            mean_dz, mean_dz_x_hat = ((share * total).astype(x.dtype) for total in (sum_dz, sum_dz_x_hat))
+            along = -scale * inv_std * mean_dz_x_hat
+            coefficients = np.stack([scale, along, -scale * mean_dz - along * centre])
 
             def dx_block(start: int, stop: int) -> None:
-                here = slice(start, stop)
-                there = None if daddend is None else daddend[here]
-                gradient_input(x[here], y[here], dy[here], centre, inv_std, scale, pull, tilt, slope, dx[here], there)
+                part = slice(start, stop)
+                block_daddend = None if daddend is None else daddend[part]
+                gradient_input(x[part], y[part], dy[part], coefficients, slope, dx[part], block_daddend)
 
             work.over_blocks(dx_block, len(x), block=block)
             return dx, daddend
@@ -111,9 +113,9 @@ class BatchNorm2d:
         return y, backward
 
     def _statistics(self, x: Array, mode: Mode) -> tuple[Array, Array]:
-        """Mean and biased variance of the batch, float64; the running ones take their share."""
+        """Mean and biased variance of the batch, float64; also updates the running statistics."""
         count = x.size // x.shape[-1]
-        near = x[0, 0, 0].copy()  # sums of differences from any value of the channel: small, so little is cancelled
+        near = x[0, 0, 0].copy()  # differences from any value of the channel are small, so sums lose few digits
 
         def sums_block(start: int, stop: int) -> Array:
             return statistics_sums(x[start:stop], near)
@@ -161,24 +163,14 @@ def gradient_sums(x: Array, y: Array, dy: Array, mean: Array, inv_std: Array, sl
 
 @compiled_in("norm")
 def gradient_input(
-    x: Array,
-    y: Array,
-    dy: Array,
-    mean: Array,
-    inv_std: Array,
-    scale: Array,
-    pull: Array,
-    tilt: Array,
-    slope: float,
-    dx: Array,
-    daddend: Array | None,
+    x: Array, y: Array, dy: Array, coefficients: Array, slope: float, dx: Array, daddend: Array | None
 ) -> None:
-    """dx = scale * (dz - pull - x_hat * tilt), daddend = dz, with dz = dy * act'.
+    """dx = scale * dz + along * x + constant, daddend = dz, with dz = dy * act'.
 
-    Shapes: x, y, dy, dx, daddend: (N, H, W, C); mean, inv_std, scale: (C,); pull, tilt: (C,), the means of dz and of
-        dz * x_hat, or 0 where mean and inv_std do not depend on x.
+    Shapes: x, y, dy, dx, daddend: (N, H, W, C); coefficients: (3, C), scale, along and constant.
     """
+    scale, along, constant = coefficients
     dz = np.where(y > 0, dy, slope * dy)
-    dx[...] = scale * (dz - pull - (x - mean) * inv_std * tilt)
+    dx[...] = scale * dz + along * x + constant
     if daddend is not None:
         daddend[...] = dz

@@ -1,4 +1,4 @@
-"""Optimizers. State is keyed by parameter name, as in the PyTorch engine, so that either goes on for the other.
+"""Optimizers. State is keyed by parameter name, as in the PyTorch engine, so that either can continue a run.
 
 The learning rate is an argument of the step, not state. Weight decay acts on kernels (two axes and more) alone.
 """
@@ -8,26 +8,26 @@ from typing import Protocol
 import numpy as np
 
 from treehead import config
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Param
-from treehead.engines.scratch.twins import compiled_in
 from treehead.engines.scratch.workspace import Workspace
 from treehead.types import Array, UserError, Weights
 
 
 class Optimizer(Protocol):
-    """What steps parameters by their gradients."""
+    """Updates parameters by their gradients."""
 
     def step(self, learning_rate: float) -> None: ...
 
     def state(self) -> Weights:
-        """All that is remembered, as `<what>.<parameter>`; not copied. Nothing before the first step."""
+        """The whole state, as `<what>.<parameter>`; not copied. Empty before the first step."""
         ...
 
     def load_state(self, state: Weights) -> None: ...
 
 
 def optimizer_of(params: dict[str, Param], choice: config.Optimizer, work: Workspace) -> Optimizer:
-    """The optimizer a config names."""
+    """The optimizer that a config names."""
     match choice:
         case config.SgdConfig(momentum=momentum, nesterov=nesterov, weight_decay=decay):
             return Sgd(params, momentum=momentum, nesterov=nesterov, weight_decay=decay)
@@ -44,7 +44,7 @@ class Sgd:
         buffer = momentum * buffer + g
         value -= lr * (g + momentum * buffer if nesterov else buffer)
 
-    Conventions: no damping: the first buffer is g itself. Without momentum nothing is remembered.
+    Conventions: no damping: the first buffer is g itself. Without momentum there is no state.
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum", in the form of torch.optim.SGD.
     """
 
@@ -69,7 +69,7 @@ class Sgd:
         return {f"momentum_buffer.{name}": buffer for name, buffer in self.buffer.items()}
 
     def load_state(self, state: Weights) -> None:
-        self.buffer = _remembered(state, ("momentum_buffer",), self.params)["momentum_buffer"]
+        self.buffer = _copied_state(state, ("momentum_buffer",), self.params)["momentum_buffer"]
 
 
 class Adam:
@@ -106,7 +106,7 @@ class Adam:
             arrays = (param.value, param.grad, self.mean[name], self.mean_square[name])
             numbers = (keep, learning_rate / unbias1, unbias2, b1, b2, self.eps)
             value, grad, mean, mean_square = map(_flat, arrays)
-            adam_step(value, grad, mean, mean_square, *map(param.value.dtype.type, numbers))
+            adam_step(value, grad, mean, mean_square, tuple(map(param.value.dtype.type, numbers)))
 
     def state(self) -> Weights:
         if not self.num_steps:
@@ -116,20 +116,20 @@ class Adam:
         return kept | {f"step.{name}": np.array(self.num_steps, np.float32) for name in self.params}
 
     def load_state(self, state: Weights) -> None:
-        kept = _remembered(state, ("exp_avg", "exp_avg_sq", "step"), self.params)
+        kept = _copied_state(state, ("exp_avg", "exp_avg_sq", "step"), self.params)
         if state:
             self.mean, self.mean_square = kept["exp_avg"], kept["exp_avg_sq"]
             self.num_steps = int(next(iter(kept["step"].values())))
 
 
 class Muon:
-    """Step every convolution kernel along its orthogonalised momentum, after setting its norm back; Adam for the rest.
+    """Step every convolution kernel along its orthogonalised momentum, after restoring its norm; Adam for the rest.
 
         direction = momentum * direction + g
         value *= sqrt(out_channels) / ||value||
         value -= lr * orthogonalised(g + momentum * direction)          seen as a matrix (out, in * height * width)
 
-    Conventions: Nesterov momentum without damping; the fixed norm stands in place of weight decay. Adam's rate is
+    Conventions: Nesterov momentum without damping; the fixed norm replaces weight decay. Adam's rate is
         lr * adam_learning_rate / learning_rate, so that one schedule scales both.
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
     """
@@ -166,11 +166,11 @@ class Muon:
     def load_state(self, state: Weights) -> None:
         directions = {key: value for key, value in state.items() if key.startswith("direction.")}
         self.adam.load_state({key: value for key, value in state.items() if key not in directions})
-        self.direction |= _remembered(directions, ("direction",), self.kernels)["direction"]
+        self.direction |= _copied_state(directions, ("direction",), self.kernels)["direction"]
 
 
 def orthogonalised(matrix: Array) -> Array:
-    """The nearest matrix of orthonormal rows (or columns, whichever are fewer), roughly: singular values near 1.
+    """Approximately the nearest matrix of orthonormal rows (or columns, whichever are fewer): singular values near 1.
 
         X = matrix / ||matrix||;  three times:  A = X X^T,  X = a X + (b A + c A A) X
 
@@ -189,19 +189,12 @@ def orthogonalised(matrix: Array) -> Array:
 
 
 @compiled_in("optim")
-def adam_step(
-    value: Array,
-    grad: Array,
-    mean: Array,
-    mean_square: Array,
-    keep: float,
-    rate: float,
-    unbias2: float,
-    b1: float,
-    b2: float,
-    eps: float,
-) -> None:
-    """One step of Adam, in place. Shapes: all (n,); keep = 1 - lr * weight_decay, rate = lr / (1 - b1**t)."""
+def adam_step(value: Array, grad: Array, mean: Array, mean_square: Array, numbers: tuple[float, ...]) -> None:
+    """One step of Adam, in place. Shapes: all (n,).
+
+    numbers: keep = 1 - lr * weight_decay, rate = lr / (1 - b1**t), 1 - b2**t, b1, b2, eps; of the dtype of value.
+    """
+    keep, rate, unbias2, b1, b2, eps = numbers
     mean += (1 - b1) * (grad - mean)
     mean_square += (1 - b2) * (grad * grad - mean_square)
     value *= keep
@@ -209,27 +202,27 @@ def adam_step(
 
 
 def _flat(array: Array) -> Array:
-    """The memory of an array, in whatever order it lies there."""
+    """The memory of an array as a vector, in memory order."""
     flat = array.ravel(order="K")
     assert np.shares_memory(flat, array)
     return flat
 
 
-def _remembered(state: Weights, kinds: tuple[str, ...], params: dict[str, Param]) -> dict[str, Weights]:
+def _copied_state(state: Weights, kinds: tuple[str, ...], params: dict[str, Param]) -> dict[str, Weights]:
     """State by kind and parameter, copied, in the memory order of the parameters.
 
-    Raises: UserError: it is that of another optimizer or network.
+    Raises: UserError: the state belongs to another optimizer or network.
     """
-    found: dict[str, Weights] = {kind: {} for kind in kinds}
+    arrays: dict[str, Weights] = {kind: {} for kind in kinds}
     for key, value in state.items():
         what, name = key.split(".", 1)
-        if what not in found or name not in params:
-            raise UserError(f"this optimizer state is of another optimizer or network: it holds {key}")
+        if what not in arrays or name not in params:
+            raise UserError(f"the optimizer state belongs to another optimizer or network: it contains {key}")
         if what == "step":
-            found[what][name] = value
+            arrays[what][name] = value
             continue
         if value.shape != params[name].value.shape:
-            raise UserError(f"this optimizer state is of another network: {key} is {value.shape}")
-        found[what][name] = np.empty_like(params[name].value)
-        found[what][name][...] = value
-    return found
+            raise UserError(f"the optimizer state belongs to another network: {key} has the shape {value.shape}")
+        arrays[what][name] = np.empty_like(params[name].value)
+        arrays[what][name][...] = value
+    return arrays

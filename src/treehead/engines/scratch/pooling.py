@@ -5,8 +5,8 @@ N images, H W input, P Q output, C channels.
 
 import numpy as np
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Plain
-from treehead.engines.scratch.twins import compiled_in
 from treehead.types import Array
 
 
@@ -14,14 +14,14 @@ class MaxPool2d(Plain):
     """Largest of each kernel_size x kernel_size window, windows side by side; a remainder at the edge is cut.
 
         y[n,p,q,c] = max_rs x[n, p*kernel_size + r, q*kernel_size + s, c]
-        dx = dy where the largest was, 0 elsewhere
+        dx = dy at the maximum of the window, 0 elsewhere
 
     Shapes: x: (N, H, W, C); y: (N, H // kernel_size, W // kernel_size, C).
-    Conventions: of equal values the first in reading order is it, alone (as PyTorch).
+    Conventions: of equal values the first in reading order is the maximum (as in PyTorch).
     """
 
     def __init__(self, kernel_size: int = 2) -> None:
-        assert kernel_size < 16, "places in a window are kept as bytes"
+        assert kernel_size < 16, "positions in a window are stored as bytes"
         self.kernel_size = kernel_size
 
     def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
@@ -35,15 +35,15 @@ class MaxPool2d(Plain):
             dx = mode.work.empty(x.shape, x.dtype)
 
             def backward_block(start: int, stop: int) -> None:
-                here = slice(start, stop)
-                spread_to_largest(dy[here], place[here], self.kernel_size, dx[here])
+                part = slice(start, stop)
+                spread_to_largest(dy[part], place[part], self.kernel_size, dx[part])
 
             mode.work.over_blocks(backward_block, num, block=block)
             return dx
 
         def forward_block(start: int, stop: int) -> None:
-            here = slice(start, stop)
-            largest(x[here], self.kernel_size, y[here], place[here])
+            part = slice(start, stop)
+            largest(x[part], self.kernel_size, y[part], place[part])
 
         mode.work.over_blocks(forward_block, num, block=block)
         return y, backward
@@ -51,7 +51,7 @@ class MaxPool2d(Plain):
 
 @compiled_in("pooling")
 def largest(x: Array, size: int, y: Array, place: Array) -> None:
-    """y = the largest of each window; place = where in the window. Shapes: x: (N, H, W, C); y, place: (N, P, Q, C)."""
+    """y = the maximum of each window; place = its position there. Shapes: x: (N, H, W, C); y, place: (N, P, Q, C)."""
     num, down, across, channels = y.shape
     whole = x[:, : down * size, : across * size].reshape(num, down, size, across, size, channels)
     windows = whole.swapaxes(2, 3).reshape(num, down, across, size * size, channels)
@@ -61,7 +61,7 @@ def largest(x: Array, size: int, y: Array, place: Array) -> None:
 
 @compiled_in("pooling")
 def spread_to_largest(dy: Array, place: Array, size: int, dx: Array) -> None:
-    """dx = dy where the largest was, 0 elsewhere. Shapes: dy, place: (N, P, Q, C); dx: (N, H, W, C), written."""
+    """dx = dy at each window's maximum, 0 elsewhere. Shapes: dy, place: (N, P, Q, C); dx: (N, H, W, C), written."""
     _, down, across, _ = dy.shape
     dx[...] = 0
     for r in range(size):

@@ -1,4 +1,4 @@
-"""Layers after one another, and the sum around some of them."""
+"""Layers in sequence, and residual blocks."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ from treehead.types import Array
 
 
 class Sequential:
-    """Each layer on the answer of the one before it; backward goes the same way back.
+    """Each layer on the output of the one before it; backward in reverse order.
 
     y = layer_n(... layer_2(layer_1(x)))
     """
@@ -27,20 +27,20 @@ class Sequential:
         for _, layer in self.layers:
             x, backward = layer.forward(x, mode)
             backwards.append(backward)
-        return x, lambda dy: _all_the_way(reversed(backwards), dy)
+        return x, lambda dy: _chained(reversed(backwards), dy)
 
 
-def _all_the_way(backwards: Iterable[Backward], dy: Array) -> Array:
+def _chained(backwards: Iterable[Backward], dy: Array) -> Array:
     for backward in backwards:
         dy = backward(dy)
     return dy
 
 
 class Residual:
-    """y = act(x + norm(body(x))). The gradient of a sum goes to both branches whole.
+    """y = act(x + norm(body(x))). The gradient of a sum is the gradient of each of its terms.
 
     Shapes: x, y: (N, H, W, C).
-    Conventions: the sum and the activation (`norm.slope`) are made by the norm that ends the branch.
+    Conventions: the sum and the activation (`norm.slope`) are computed by the norm that ends the branch.
     Source: He et al. 2015, arXiv:1512.03385, figure 2.
     """
 
@@ -60,7 +60,7 @@ class Residual:
 
         def backward(dy: Array) -> Array:
             dbranch, dx = norm_backward(dy)
-            assert dx is not None, "there was an addend"
+            assert dx is not None, "the forward pass had an addend"
             dx += body_backward(dbranch)
             return dx
 

@@ -1,13 +1,13 @@
 """3x3 convolution at stride 1 by Winograd's minimal filtering: a quarter of the multiplications.
 
-N images, H W image, C in, K out; T tiles of 4x4 outputs, which see 6x6 inputs; p the 36 places of a tile.
+N images, H W image, C in, K out; T tiles of 4x4 outputs, computed from 6x6 inputs; p the 36 positions in a tile.
 """
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Param
-from treehead.engines.scratch.twins import compiled_in
 from treehead.types import Array
 
 INPUT = np.array(
@@ -33,17 +33,17 @@ class WinogradConv2d:
         m[p] = v[p] @ u[p]              36 products over the channels
         y = OUTPUT m OUTPUT^T           a 4x4 tile of y
 
-    Every line is linear, so backward is the transposed lines in reverse order.
+    Each of these is linear, so backward is their transposes in reverse order.
 
     Shapes: x: (N, H, W, C); y: (N, H, W, K); weight: (K, C, 3, 3); v: (36, T, C); u: (36, C, K); m: (36, T, K).
-    Conventions: no bias; tiles that stick out of the image are filled with zeros and cut. The rounding error is some
-        ten times that of the direct sum.
+    Conventions: no bias; tiles beyond the edge of the image are padded with zeros and cropped. The rounding error is
+        about ten times that of the direct sum.
     Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.3.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, dtype: type[np.floating] = np.float32) -> None:
         memory = np.zeros((3, 3, in_channels, out_channels), dtype)
-        self.weight = Param(memory.transpose(3, 2, 0, 1))  # OIHW to see, HWIO in memory: the order of the products
+        self.weight = Param(memory.transpose(3, 2, 0, 1))  # indexed as OIHW, stored as HWIO: the order of the products
 
     def params(self) -> dict[str, Param]:
         return {"weight": self.weight}
@@ -61,22 +61,26 @@ class WinogradConv2d:
         v = empty((36, num * tiles, in_channels), x.dtype)
         y = empty((num, height, width, out_channels), x.dtype)
         m = empty((36, num * tiles, out_channels), x.dtype)
-        block = max(1, 256 // tiles)  # images whose tiles stay in cache from line to line
+        block = max(1, 256 // tiles)  # images whose tiles stay in cache between the transforms
 
         def forward_block(start: int, stop: int) -> None:
-            here = slice(start * tiles, stop * tiles)
+            block_tiles = slice(start * tiles, stop * tiles)
             transform_input(x, v, start, stop)
-            np.matmul(v[:, here], u, out=m[:, here])
+            np.matmul(v[:, block_tiles], u, out=m[:, block_tiles])
             transform_output(m, y, start, stop)
 
         def backward(dy: Array) -> Array:
-            dm, dv, dx = m, empty(v.shape, x.dtype), empty(x.shape, x.dtype)  # m is used up: its memory is dm's
+            dm, dv, dx = (
+                m,
+                empty(v.shape, x.dtype),
+                empty(x.shape, x.dtype),
+            )  # dm reuses the memory of m
             du = empty(u.shape, x.dtype)
 
             def backward_block(start: int, stop: int) -> None:
-                here = slice(start * tiles, stop * tiles)
+                block_tiles = slice(start * tiles, stop * tiles)
                 transform_output_gradient(dy, dm, start, stop)
-                np.matmul(dm[:, here], u.swapaxes(1, 2), out=dv[:, here])
+                np.matmul(dm[:, block_tiles], u.swapaxes(1, 2), out=dv[:, block_tiles])
                 transform_input_gradient(dv, dx, start, stop)
 
             def kernel_block(start: int, stop: int) -> None:
@@ -100,8 +104,8 @@ def transform_input(x: Array, v: Array, start: int, stop: int) -> None:
     padded = np.zeros((stop - start, 4 * down + 2, 4 * across + 2, channels), x.dtype)
     padded[:, 1 : height + 1, 1 : width + 1] = x[start:stop]
     tiles = sliding_window_view(padded, (6, 6), axis=(1, 2))[:, ::4, ::4]  # (n, down, across, C, 6, 6)
-    here = np.einsum("ai,bj,ntucij->abntuc", INPUT.astype(x.dtype), INPUT.astype(x.dtype), tiles, optimize=True)
-    v[:, start * down * across : stop * down * across] = here.reshape(36, -1, channels)
+    block = np.einsum("ai,bj,ntucij->abntuc", INPUT.astype(x.dtype), INPUT.astype(x.dtype), tiles, optimize=True)
+    v[:, start * down * across : stop * down * across] = block.reshape(36, -1, channels)
 
 
 @compiled_in("winograd")
@@ -109,8 +113,8 @@ def transform_input_gradient(dv: Array, dx: Array, start: int, stop: int) -> Non
     """dd = INPUT^T dv INPUT, summed where tiles overlap. Shapes: dv: (36, T, C); dx: (N, H, W, C), written."""
     _, height, width, channels = dx.shape
     down, across = -(-height // 4), -(-width // 4)
-    here = dv[:, start * down * across : stop * down * across].reshape(6, 6, -1, down, across, channels)
-    dtiles = np.einsum("ai,bj,abntuc->ntuijc", INPUT.astype(dx.dtype), INPUT.astype(dx.dtype), here, optimize=True)
+    block = dv[:, start * down * across : stop * down * across].reshape(6, 6, -1, down, across, channels)
+    dtiles = np.einsum("ai,bj,abntuc->ntuijc", INPUT.astype(dx.dtype), INPUT.astype(dx.dtype), block, optimize=True)
     padded = np.zeros((stop - start, 4 * down + 2, 4 * across + 2, channels), dx.dtype)
     for i in range(6):
         for j in range(6):
@@ -123,8 +127,8 @@ def transform_output(m: Array, y: Array, start: int, stop: int) -> None:
     """y = OUTPUT m OUTPUT^T of images start..stop. Shapes: m: (36, T, K); y: (N, H, W, K), written."""
     _, height, width, channels = y.shape
     down, across = -(-height // 4), -(-width // 4)
-    here = m[:, start * down * across : stop * down * across].reshape(6, 6, -1, down, across, channels)
-    tiles = np.einsum("ia,jb,abntuc->ntiujc", OUTPUT.astype(y.dtype), OUTPUT.astype(y.dtype), here, optimize=True)
+    block = m[:, start * down * across : stop * down * across].reshape(6, 6, -1, down, across, channels)
+    tiles = np.einsum("ia,jb,abntuc->ntiujc", OUTPUT.astype(y.dtype), OUTPUT.astype(y.dtype), block, optimize=True)
     y[start:stop] = tiles.reshape(-1, 4 * down, 4 * across, channels)[:, :height, :width]
 
 
@@ -136,5 +140,5 @@ def transform_output_gradient(dy: Array, dm: Array, start: int, stop: int) -> No
     padded = np.zeros((stop - start, 4 * down, 4 * across, channels), dy.dtype)
     padded[:, :height, :width] = dy[start:stop]
     dtiles = padded.reshape(-1, down, 4, across, 4, channels)
-    here = np.einsum("ia,jb,ntiujc->abntuc", OUTPUT.astype(dy.dtype), OUTPUT.astype(dy.dtype), dtiles, optimize=True)
-    dm[:, start * down * across : stop * down * across] = here.reshape(36, -1, channels)
+    block = np.einsum("ia,jb,ntiujc->abntuc", OUTPUT.astype(dy.dtype), OUTPUT.astype(dy.dtype), dtiles, optimize=True)
+    dm[:, start * down * across : stop * down * across] = block.reshape(36, -1, channels)

@@ -1,4 +1,4 @@
-"""Threads over blocks of images, and memory that the next step uses again."""
+"""Threads over blocks of images, and memory that is reused by the next step."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ from treehead.types import Array
 
 
 class Workspace:
-    """What the layers of one network share while they compute.
+    """Threads and memory that the layers of one network share.
 
-    Conventions: the threads are ours and BLAS gets one each (`quiet_blas`): kernels and NumPy's products let go of
-        the interpreter, so blocks of images run side by side, and no pool of threads nests under another.
-        With `reuse`, arrays are handed out again after `begin_step`: a step asks for the same shapes as the one
-        before it, and fresh memory costs a page fault every 4 kB.
+    Conventions: each of the workspace's threads uses one BLAS thread (`single_threaded_blas`). Kernels and NumPy's
+        products release the GIL, so blocks of images run in parallel, and thread pools are not nested. With `reuse`,
+        arrays are reused after `begin_step`: a step needs the same shapes as the one before it, and new memory costs
+        a page fault every 4 kB.
     """
 
     def __init__(self, num_threads: int = 1, *, reuse: bool = False) -> None:
@@ -29,19 +29,19 @@ class Workspace:
         self._libraries = ThreadpoolController()
 
     @contextmanager
-    def quiet_blas(self) -> Iterator[None]:
-        """One BLAS thread for each of ours."""
+    def single_threaded_blas(self) -> Iterator[None]:
+        """One BLAS thread for each thread of the workspace."""
         with self._libraries.limit(limits=1, user_api="blas"):
             yield
 
     def begin_step(self) -> None:
-        """Take every array back that was lent."""
+        """Reclaim every array that `empty` returned."""
         for memory in self._lent:
             self._free[memory.nbytes].append(memory)
         self._lent.clear()
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """An array of any content, until the next `begin_step`."""
+        """An uninitialised array, valid until the next `begin_step`."""
         if not self.reuse:
             return np.empty(shape, dtype)
         num_bytes = int(np.prod(shape)) * dtype.itemsize
@@ -50,7 +50,7 @@ class Workspace:
         return memory.view(dtype).reshape(shape)
 
     def over_blocks(self, function: Callable[[int, int], Any], num: int, *, block: int) -> list[Any]:
-        """[function(start, stop), ...] over 0..num in blocks, on all threads; results stand in order."""
+        """[function(start, stop), ...] over 0..num in blocks, on all threads; results in order."""
         bounds = [(start, min(start + block, num)) for start in range(0, num, block)]
         results: list[Any] = [None] * len(bounds)
         waiting = iter(enumerate(bounds))  # shared: next() is one step of the interpreter

@@ -1,1 +1,1 @@
-"""The hot loops, compiled by Numba. Each is named like its plain NumPy twin, which says what it computes."""
+"""The hot loops, compiled by Numba. Each has the name of its NumPy version, whose docstring says what it computes."""

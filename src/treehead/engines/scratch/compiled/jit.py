@@ -1,4 +1,4 @@
-"""How every kernel is compiled: without the GIL, so that threads run side by side, and kept on disk."""
+"""How every kernel is compiled: without the GIL, so that threads run side by side, and cached on disk."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,5 +13,5 @@ def kernel(function: Function) -> Function:
     options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
     try:
         return numba.njit(cache=True, **options)(function)  # pyright: ignore[reportReturnType]
-    except RuntimeError:  # no folder to keep compiled code in
+    except RuntimeError:  # no writable cache folder
         return numba.njit(**options)(function)  # pyright: ignore[reportReturnType]

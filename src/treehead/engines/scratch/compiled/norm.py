@@ -68,22 +68,10 @@ def gradient_sums(x: Array, y: Array, dy: Array, mean: Array, inv_std: Array, sl
 
 @kernel
 def gradient_input(
-    x: Array,
-    y: Array,
-    dy: Array,
-    mean: Array,
-    inv_std: Array,
-    scale: Array,
-    pull: Array,
-    tilt: Array,
-    slope: float,
-    dx: Array,
-    daddend: Array | None,
+    x: Array, y: Array, dy: Array, coefficients: Array, slope: float, dx: Array, daddend: Array | None
 ) -> None:
     num, height, width, channels = x.shape
-    # dx = scale * dz + along * x + constant: one product and one sum a value
-    along = -scale * inv_std * tilt
-    constant = -scale * pull - along * mean
+    scale, along, constant = coefficients[0], coefficients[1], coefficients[2]
     for n in range(num):
         for i in range(height):
             for j in range(width):

@@ -7,18 +7,8 @@ from treehead.types import Array
 
 
 @kernel
-def adam_step(
-    value: Array,
-    grad: Array,
-    mean: Array,
-    mean_square: Array,
-    keep: float,
-    rate: float,
-    unbias2: float,
-    b1: float,
-    b2: float,
-    eps: float,
-) -> None:
+def adam_step(value: Array, grad: Array, mean: Array, mean_square: Array, numbers: tuple[float, ...]) -> None:
+    keep, rate, unbias2, b1, b2, eps = numbers
     one = value.dtype.type(1)
     for i in range(value.size):
         g = grad[i]

@@ -1,23 +1,23 @@
-"""The history as TensorBoard events, where that extra is installed and asked for."""
+"""The history as TensorBoard events (optional)."""
 
 from pathlib import Path
 
 from treehead.records.run import EpochRecord
-from treehead.train.loop import Progress, Watcher
+from treehead.training.loop import Callback, Progress
 
 
-class TensorBoardWatcher:
-    """Passes everything on to another watcher, and writes each epoch's figures as scalars."""
+class TensorBoardCallback:
+    """Forwards to another callback and writes each epoch's figures as scalars."""
 
-    def __init__(self, folder: Path, inner: Watcher) -> None:
+    def __init__(self, folder: Path, inner: Callback) -> None:
         from tensorboard.summary import Writer
 
         self._writer, self._inner = Writer(str(folder)), inner
 
-    def progressed(self, progress: Progress) -> None:
-        self._inner.progressed(progress)
+    def on_progress(self, progress: Progress) -> None:
+        self._inner.on_progress(progress)
 
-    def finished_epoch(self, record: EpochRecord) -> None:
+    def on_epoch_end(self, record: EpochRecord) -> None:
         epoch = record["epoch"]
         for part in ("train", "validation"):
             for what in ("losses", "accuracy"):
@@ -25,4 +25,4 @@ class TensorBoardWatcher:
                     self._writer.add_scalar(f"{what}/{level}/{part}", value, epoch)
         self._writer.add_scalar("learning_rate", record["learning_rate"], epoch)
         self._writer.flush()
-        self._inner.finished_epoch(record)
+        self._inner.on_epoch_end(record)

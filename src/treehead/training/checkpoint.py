@@ -1,4 +1,4 @@
-"""All that a stopped run needs to go on: weights, optimizer state, and how many epochs are done."""
+"""Checkpoints: weights, optimizer state, and the number of finished epochs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +21,17 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write whole or not at all; a checkpoint already there is replaced."""
+    """Write atomically; an existing checkpoint is replaced."""
     arrays = {f"weights.{name}": value for name, value in checkpoint.weights.items()}
     arrays |= {f"optimizer.{name}": value for name, value in checkpoint.optimizer.items()}
     _save(path, arrays, {"epoch": str(checkpoint.epoch)})
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Raises: UserError: missing, damaged, or no checkpoint of treehead."""
+    """Raises: UserError: missing, damaged, or not a checkpoint of treehead."""
     arrays, metadata = _load(path)
     if "epoch" not in metadata:
-        raise UserError(f"{path} is no checkpoint: it does not say its epoch")
+        raise UserError(f"{path} is not a checkpoint of treehead: it has no epoch")
     parts: dict[str, Weights] = {"weights": {}, "optimizer": {}}
     for key, value in arrays.items():
         part, name = key.split(".", 1)
@@ -65,6 +65,6 @@ def _load(path: Path) -> tuple[Weights, dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
-        raise UserError(f"{path.parent} holds no {path.name}: nothing was finished there yet") from None
+        raise UserError(f"{path.parent} has no {path.name}: the run is not finished") from None
     except (SafetensorError, OSError) as error:
         raise UserError(f"cannot read {path}: {error}") from None
