@@ -195,7 +195,7 @@ IMAGES, NAMES = coloured(2)
             NAMES,
             "'orange' is a label in y but not a leaf of the tree",
         ),
-        ({"tree": {**KINDS, "red": ("warm", "all")}}, IMAGES, NAMES, "has 3 names, but tree .* has 2 levels"),
+        ({"tree": {**KINDS, "red": ("warm", "all")}}, IMAGES, NAMES, "has 2 names, but tree .* has 3 levels"),
         ({"folder": "runs"}, IMAGES, NAMES, "a run folder needs held-out images for its metrics"),
         ({"config": {"train.epoch": 3}}, IMAGES, NAMES, "did you mean train.epochs"),
         ({"config": {}}, IMAGES, NAMES, "network.stages halve the image 3 times"),

@@ -281,5 +281,5 @@ def test_files_that_contradict_the_tree_are_an_error(run_folder: MakeRun) -> Non
 
 
 def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no run folder"):
+    with pytest.raises(UserError, match="not a run folder"):
         write_report(tmp_path)
