@@ -1,6 +1,7 @@
 # Two commands do everything, installs included, in a virtual environment of the project's own.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test check docs format results clean
@@ -8,14 +9,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: .venv/installed  ## train the embedded shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
 
-test: .venv/installed-dev  ## everything that needs no accelerator
-	$(BIN)/python -m pytest
+test: .venv/installed-dev  ## everything that needs no accelerator, on two cores
+	$(PYTEST)
 
 check: .venv/installed-dev  ## what every commit must pass
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser"
 
 docs: .venv/installed-dev  ## the documentation site; a warning is an error
 	$(BIN)/sphinx-build -E -n -W --keep-going docs docs/_build/html

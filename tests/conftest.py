@@ -1,16 +1,25 @@
-"""What every test gets: arithmetic that fails aloud, and the real CIFAR-100 where it is to be had."""
+"""What every test gets: its share of the processor, strict arithmetic, and the real CIFAR-100 if it is there."""
 
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 
 def pytest_configure() -> None:
-    """Commands that tests start heed Ctrl-C, also where the tests were started ignoring it (`make test &`)."""
+    """Give each pytest-xdist worker its own cores, and let commands that tests start react to Ctrl-C.
+
+    Networks train on all cores that a process may use: workers that share them would wait for each other. Processes
+    that a worker starts inherit its cores. Ctrl-C is ignored where the tests were started by `make test &`.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        place = int(worker.removeprefix("gw"))
+        os.sched_setaffinity(0, cores[place::workers] or cores)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -18,6 +27,8 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def strict_arithmetic() -> Iterator[None]:
     """NumPy raises where it would warn: division by zero, overflow, invalid values."""
+    import numpy as np  # after `pytest_configure`: BLAS counts the cores when it is imported
+
     with np.errstate(all="raise", under="ignore"):
         yield
 

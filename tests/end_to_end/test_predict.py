@@ -4,14 +4,13 @@ import csv
 import json
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command_line import command
 from PIL import Image
 
 from treehead import cli
@@ -201,13 +200,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    arguments = (sys.executable, "-m", "treehead", "predict", *arguments)
-    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False, env=dict(os.environ))
-
-
 def test_the_command_predicts_a_folder_and_lists_unreadable_files(model: Path, photos: Path) -> None:
-    result = command(str(model), "photos", "--out", "p.csv", "--confidence", "0.3", folder=photos.parent)
+    result = command("predict", str(model), "photos", "--out", "p.csv", "--confidence", "0.3", folder=photos.parent)
     assert result.returncode == 1
     assert result.stdout == "p.csv: 2 images\n"
     assert result.stderr.splitlines() == [
@@ -218,7 +212,7 @@ def test_the_command_predicts_a_folder_and_lists_unreadable_files(model: Path, p
 
 
 def test_the_command_prints_text(model: Path, photos: Path) -> None:
-    result = command(str(model), "photos/a.jpg", "--top", "1", "--confidence", "0", folder=photos.parent)
+    result = command("predict", str(model), "photos/a.jpg", "--top", "1", "--confidence", "0", folder=photos.parent)
     assert (result.returncode, result.stderr) == (0, "")
     first, *lines = result.stdout.splitlines()
     assert first == "photos/a.jpg"

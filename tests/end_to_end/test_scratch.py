@@ -1,13 +1,12 @@
 """The scratch engine, end to end: runs of one engine are resumed, evaluated and used by the other."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import command
+from PIL import Image
 
 import treehead
 from treehead.data.shapes import shapes
@@ -74,18 +73,6 @@ def test_a_run_of_either_engine_is_resumed_by_the_other(
     assert environment["engine"] == then["engine.kind"]
 
 
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "treehead", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "COLUMNS": "120"},
-    )
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -106,8 +93,6 @@ def test_errors_are_one_sentence(arguments: list[str], message: str, tmp_path: P
 
 def test_the_shipped_model_answers_the_same(tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
-    from PIL import Image
-
     Image.fromarray(np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)).save(picture)
     answers = []
     for kind in ("scratch", "pytorch"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import command
 
 from conftest import make_run_folder
 from treehead.config import read_config, write_config
@@ -179,11 +180,6 @@ def test_a_folder_that_is_not_a_study_is_an_error(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {})
     with pytest.raises(UserError, match=r"holds no failures\.json"):
         StudyFolder(tmp_path).read_json(StudyFolder(tmp_path).failures)
-
-
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "treehead", *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Train, stop, resume, evaluate, report and predict on the shapes data set, mostly by the command line."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import command
 from PIL import Image
 
 import treehead
@@ -23,18 +23,6 @@ from treehead.types import RunError, UserError
 
 QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{width=16}]"]
 QUICK_CHANGES = {"train.epochs": 3, "train.batch_size": 256, "network.stages": [{"width": 8}, {"width": 12}]}
-
-
-def command(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "treehead", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "COLUMNS": "120", **environment},
-    )
 
 
 class Silent:

@@ -4,13 +4,13 @@ import errno
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
+from command_line import Finished
 from PIL import Image
 
 from treehead import cli
@@ -19,16 +19,8 @@ QUICK = ["data.image_px=32", "train.epochs=2", "train.batch_size=16", "network.s
 COLOURS = {"warm/red": (200, 40, 40), "warm/amber": (220, 160, 30), "cold": (30, 60, 200)}
 
 
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "treehead", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "COLUMNS": "120", "XDG_CACHE_HOME": str(folder / "cache")},
-    )
+def command(*arguments: str, folder: Path) -> Finished:
+    return command_line.command(*arguments, folder=folder, XDG_CACHE_HOME=str(folder / "cache"))
 
 
 def paint(file: Path, colour: tuple[int, int, int], seed: int) -> None:
@@ -85,7 +77,7 @@ def test_train_on_a_folder_and_predict(work: Path, balance: str) -> None:
     assert metrics["decoders"]["independent"]["accuracy"] == pytest.approx(metrics["accuracy"])
     assert metrics["decoders"]["independent"]["severity_counts"] == metrics["severity_counts"]
     page = (work / run / "report.html").read_text(encoding="utf-8")
-    assert "class over the 14 that are known there" in page
+    assert "class over the 14 labelled ones" in page
     assert "Mean recall" in page
     answer = command("predict", run, "photos/cold/ph'oto 3.png", folder=work)
     assert answer.returncode == 0, answer.stderr
