@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs format results clean
+.PHONY: demo test check lint docs format results clean
 
 demo: .venv/installed  ## train the embedded shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
@@ -12,11 +12,14 @@ demo: .venv/installed  ## train the embedded shapes, write the report, say where
 test: .venv/installed-dev  ## everything that needs no accelerator, on two cores
 	$(PYTEST)
 
-check: .venv/installed-dev  ## what every commit must pass
+check: lint  ## what every commit must pass
+	$(PYTEST) -m "not slow and not browser"
+
+lint: .venv/installed-dev  ## format, lint, types, imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(PYTEST) -m "not slow and not browser"
+	$(BIN)/lint-imports
 
 docs: .venv/installed-dev  ## the documentation site; a warning is an error
 	$(BIN)/sphinx-build -E -n -W --keep-going docs docs/_build/html

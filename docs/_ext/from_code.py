@@ -31,20 +31,15 @@ BESIDE = (
     "treehead.api.export_file",
     "treehead.inference.prediction.Answer",
     "treehead.inference.prediction.TopPaths",
-    "treehead.hierarchy.tree.LabelTree",
     "treehead.hierarchy.sources.tree_from_edges",
     "treehead.hierarchy.sources.tree_from_csv",
     "treehead.hierarchy.sources.tree_from_json",
     "treehead.hierarchy.sources.tree_and_labels",
-    "treehead.types.UserError",
-    "treehead.types.RunError",
 )
 """Documented beside the names of `treehead.__all__`."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    for name, home in treehead._HOMES.items():  # `treehead.train` is a package too, once something has imported it
-        setattr(treehead, name, getattr(import_module(home), name))
     app.connect("source-read", _fill)
     app.connect("autodoc-process-signature", _without_fields)
     app.connect("autodoc-process-docstring", _paragraphs, priority=100)  # before napoleon reads Google's sections
@@ -234,9 +229,19 @@ def _without_fields(app: Sphinx, what: str, name: str, thing: Any, *rest: Any) -
 
 
 def _paragraphs(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Make reStructuredText of compact contracts (`Shapes: ...`, continued with an indent); Google's sections stay."""
+    """Make reStructuredText of compact contracts (`Shapes: ...`, continued with an indent); Google's sections stay.
+
+    An indented block after a blank line is a formula, which is set as it is.
+    """
     made: list[str] = []
+    formula = False
     for line in lines:
+        indented, begins = line[:4] == "    ", bool(made) and not made[-1] and _last_text(made)[:1].strip() != ""
+        if indented and (formula or (begins and not _last_text(made).endswith(":"))):
+            made += [line] if formula else ["::", "", line]
+            formula = True
+            continue
+        formula = formula and not line
         continues = line[:1] == " " and made and made[-1][:1].strip() and not made[-1].endswith(":")
         if continues and made[-1][:2] not in ("- ", "* "):
             made[-1] += f" {line.strip()}"
@@ -244,7 +249,16 @@ def _paragraphs(app: Sphinx, what: str, name: str, thing: Any, options: Any, lin
             made += ["", f"**{label[1]}:** {line[label.end() :]}"]
         else:
             made.append(line)
-    lines[:] = [re.sub(r"(?<![`\w])(\w+_)(?![`\w])", r"``\1``", line) for line in made]
+    lines[:] = [line if line[:4] == "    " else _escaped(line) for line in made]
+
+
+def _last_text(lines: list[str]) -> str:
+    return next((line for line in reversed(lines) if line), "")
+
+
+def _escaped(line: str) -> str:
+    """Words that end in an underscore are not links."""
+    return re.sub(r"(?<![`\w])(\w+)_(?![`\w])", r"\1\\_", line)
 
 
 def _without_requests(app: Sphinx, what: str, name: str, *rest: Any) -> bool | None:

@@ -9,7 +9,7 @@ import pytest
 from treehead.data.cifar100 import check, find, read
 from treehead.data.dataset import Dataset, channel_statistics, split
 from treehead.hierarchy.cifar100 import cifar100_tree
-from treehead.metrics.alarm import alarm, siblings
+from treehead.metrics.alarm import alarm, tree_test
 from treehead.metrics.flat import confusion_matrix
 
 pytestmark = pytest.mark.data
@@ -72,14 +72,13 @@ def test_a_poor_classifier_confuses_siblings_without_an_alarm(dataset: Dataset) 
     precision = np.linalg.inv(np.cov((train - means[labels]).T) + 1e-4 * np.eye(192))
     scores = test @ precision @ means.T - np.einsum("ki,ij,kj->k", means, precision, means) / 2
     counts = confusion_matrix(dataset.test.labels[:, 0], scores.argmax(axis=1), num_classes=100)
-    found = siblings(counts, dataset.tree.heights)
-    assert found is not None
-    assert 0.15 < found.knowledge < 0.20
-    assert found.share > 3 * found.chance
+    test_of_true = tree_test(dataset.tree, counts)
+    assert test_of_true is not None
+    assert test_of_true.severity < 0.92 * test_of_true.random_mean
     assert alarm(dataset.tree, counts) is None
     by_position = tuple(leaf // 5 for leaf in range(100))
     scrambled = dataclasses.replace(dataset.tree, parents=(by_position, *dataset.tree.parents[1:]))
-    assert alarm(scrambled, counts) is None
-    found = siblings(counts, scrambled.heights)
-    assert found is not None
-    assert found.share < 1.5 * found.chance
+    assert alarm(scrambled, counts) is None  # it has learned too little to be judged by
+    test_of_scrambled = tree_test(scrambled, counts)
+    assert test_of_scrambled is not None
+    assert test_of_scrambled.is_random

@@ -19,6 +19,7 @@ from treehead.study.builtin import shapes
 from treehead.study.grid import Study, cells, with_changes
 from treehead.study.scheduler import CellState, run_study
 from treehead.study.summary import write_summary
+from treehead.system import exclusive
 from treehead.types import UserError
 
 QUICK = ["train.epochs=1", "train.batch_size=256", "network.stages=[{width=6},{width=8}]"]
@@ -148,6 +149,15 @@ def test_the_same_study_twice_at_once_is_an_error(tmp_path: Path) -> None:
         return simulated_run(arguments, log, place)
 
     run(shapes(), tmp_path, launch, cells=cells(shapes())[:1])
+
+
+def test_a_run_that_another_process_still_trains_is_an_error(tmp_path: Path) -> None:
+    """As after the scheduler was killed and its runs were not."""
+    folder = StudyFolder(tmp_path).run(cells(shapes())[0].name)
+    make_run_folder(folder.root, epochs=4, finished=False)
+    write_text(folder.config, write_config(cells(shapes())[0].config))
+    with exclusive(folder.lock, "held"), pytest.raises(UserError, match="another process trains"):
+        run(shapes(), tmp_path)
 
 
 def test_the_summary_has_every_cell(tmp_path: Path) -> None:

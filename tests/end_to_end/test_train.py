@@ -17,8 +17,9 @@ from treehead.data.shapes import shapes
 from treehead.recipes import recipe
 from treehead.run import runner
 from treehead.runfiles import RunFolder
+from treehead.system import exclusive
 from treehead.training.checkpoint import load_weights
-from treehead.types import RunError
+from treehead.types import RunError, UserError
 
 QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{width=16}]"]
 QUICK_CHANGES = {"train.epochs": 3, "train.batch_size": 256, "network.stages": [{"width": 8}, {"width": 12}]}
@@ -57,6 +58,7 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
         "samples.npz",
         "report.html",
         "figures",
+        ".lock",
     }
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["images"] == 1200
@@ -230,6 +232,15 @@ def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
     result = command("train", "shapes", *QUICK, "--out", str(trained), folder=trained.parent)
     assert result.returncode == 2
     assert "contains a run already" in result.stderr
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(trained: Path) -> None:
+    data = shapes(train_per_leaf=4, test_per_leaf=2)
+    with exclusive(RunFolder(trained).lock, "held"):
+        with pytest.raises(UserError, match="another process trains or evaluates"):
+            runner.resume(trained, load=lambda _: data, callback=Silent())
+        with pytest.raises(UserError, match="another process trains or evaluates"):
+            runner.evaluate(trained, load=lambda _: data)
 
 
 @pytest.mark.parametrize("arguments", [("train", "shapes"), ("study", "shapes")])

@@ -28,7 +28,7 @@ TINY = 1e-30
 class Objective:
     """The loss that training minimises, as arrays.
 
-    Each head has a loss, and training minimises their sum, weighted by `loss.level_weights` of the config:
+    Each head has a loss, and training minimises their sum, weighted by `loss.level_weights` of the config.
 
         ce[n]     = -sum_k targets[y, k] * log p[n, k]                                      p = softmax(logits)
         scaled    = ce[n] * (severity_alpha + costs[y, argmax p[n]])                        if severity_alpha is given

@@ -30,7 +30,9 @@ def cifar100_tree(name: str = "haf8") -> LabelTree:
     """
     if name not in GROUPINGS:
         raise UserError(f"CIFAR-100 has no tree {name!r}; data.tree must be one of {', '.join(GROUPINGS)}")
-    facts: dict[str, Any] = json.loads(files("treehead.hierarchy").joinpath("cifar100_trees.json").read_text())
+    facts: dict[str, Any] = json.loads(
+        files("treehead.hierarchy").joinpath("cifar100_trees.json").read_text(encoding="utf-8")
+    )
     groupings = GROUPINGS[name]
     parents = [facts["superclass_of"]]
     if groupings:

@@ -1,8 +1,9 @@
-"""A warning where the label tree may not match the labels.
+"""A warning where the label tree may not match the labels, from the mistakes of a trained classifier.
 
-A trained classifier confuses siblings far more often than random answers do, because the classes under one parent of a
-sensible tree look alike. If it does not, labels and tree may number the classes differently, so that the tree is a
-random grouping of the leaves.
+A classifier confuses classes that look alike, and siblings in a sensible tree usually do. If labels and tree number the
+classes differently, the tree is a random grouping of the leaves, and the mistakes are independent of it.
+
+Axes: K leaves, M pairs of leaves that were confused, P permutations.
 """
 
 from dataclasses import dataclass
@@ -12,106 +13,91 @@ import numpy as np
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array
 
-LEAST_KNOWLEDGE = 0.25
+PERMUTATIONS = 199
+REDUCTION = 0.05
+"""A tree whose mistakes are less severe, or more severe, than on random trees by this share is not a random one."""
+DEVIATIONS = 2.0
+"""That share must be this many standard deviations of the random trees; else the leaves or mistakes are too few."""
+LEARNED = 0.25
 """Least mean recall of the leaves, rescaled from guessing (0) to no mistake (1), at which the mistakes are judged."""
-ODDS = 2.0
-"""On a matching tree the odds of a mistake between siblings are more than twice those of random answers (siblings look
-alike) or less than half of them (siblings look most different). Random trees of CIFAR-100 lie in between, in 4,000
-draws."""
-DEVIATIONS = 2.58
-"""Half width of the interval, in standard deviations: 99 %."""
 
 
 @dataclass(frozen=True, slots=True)
-class Siblings:
-    """The mistakes between siblings.
+class TreeTest:
+    """Mean severity of the mistakes on a tree, and on random trees of the same shape (its leaves permuted).
 
-    mistakes: number of mistakes.
-    share: fraction of them with the true parent, in [0, 1]; highest: upper end of its interval.
-    chance: this fraction for uniformly random mistakes.
-    knowledge: mean recall of the leaves, rescaled from guessing (0) to no mistake (1).
+    mistakes: number of mistakes; severity: their mean severity; random_mean, random_deviation: mean and standard
+    deviation of the mean severity over random trees.
     """
 
     mistakes: int
-    share: float
-    highest: float
-    chance: float
-    knowledge: float
+    severity: float
+    random_mean: float
+    random_deviation: float
 
     @property
-    def at_chance(self) -> bool:
-        """Whether the classifier is trained, but its mistakes are independent of the tree."""
-        knows, chance = self.knowledge >= LEAST_KNOWLEDGE, _odds(self.chance)
-        return knows and _odds(self.highest) < ODDS * chance and ODDS * _odds(self.share) >= chance
+    def is_random(self) -> bool:
+        """Whether the tree is like random ones, and the mistakes would show it if it were not."""
+        margin = REDUCTION * self.random_mean
+        can_tell = 0 < DEVIATIONS * self.random_deviation <= margin
+        return can_tell and abs(self.severity - self.random_mean) < margin
 
 
-def siblings(confusion: Array, heights: Array) -> Siblings | None:
-    """Compare the mistakes between siblings with random mistakes on the same images.
+def tree_test(tree: LabelTree, confusion: Array) -> TreeTest | None:
+    """Compare the severity of the mistakes with that on random trees of the same shape.
 
-        highest = (p + z^2 / 2n + z * sqrt(p * (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)      (Wilson's interval)
+        severity = sum_m count[m] * height(true[m], answer[m]) / sum_m count[m]
 
-    Shapes: confusion, heights: (K, K), true leaf x answered leaf.
-    Conventions: n mistakes, a fraction of p between siblings, z = 2.58. Random mistakes have the same true classes.
-    Returns: None where there is nothing to compare: no mistake, no siblings, or all leaves are siblings.
-    Source: Wilson 1927, doi 10.2307/2276774.
+    Shapes: confusion: (K, K) counts, true leaf x answered leaf.
+    Conventions: the random trees are drawn with seed 0. A tree with more severe mistakes than random ones is not
+        random either: the classifier separates its siblings best, which is not chance.
+    Returns: None where there is no mistake.
+    Source: Mantel 1967, Cancer Research 27, a permutation test for two matrices of distances.
     """
-    wrong = np.where(heights > 0, confusion, 0).astype(np.float64)
-    mistakes = wrong.sum()
-    if not mistakes:
+    true, answer = np.nonzero(confusion * (1 - np.eye(len(confusion), dtype=np.int64)))
+    counts = confusion[true, answer].astype(np.float64)
+    if not len(counts):
         return None
-    per_class = wrong.sum(axis=1)
-    chance = float(per_class @ (heights == 1).sum(axis=1) / (mistakes * (len(heights) - 1)))
-    if not 0 < chance < 1:
-        return None
-    share = float(wrong[heights == 1].sum() / mistakes)
-    n, z = mistakes, DEVIATIONS
-    spread = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    highest = float((share + z**2 / (2 * n) + spread) / (1 + z**2 / n))
-    images = confusion.sum(axis=1)
-    recall = float((np.diag(confusion)[images > 0] / images[images > 0]).mean())
-    guessing = 1 / len(heights)
-    return Siblings(int(mistakes), share, highest, chance, (recall - guessing) / (1 - guessing))
+    rng = np.random.default_rng(0)
+    orders = (rng.permutation(tree.num_leaves) for _ in range(PERMUTATIONS))
+    others = np.array([_mean_severity(tree.ancestors, order[true], order[answer], counts) for order in orders])
+    severity = _mean_severity(tree.ancestors, true, answer, counts)
+    return TreeTest(int(counts.sum()), severity, float(others.mean()), float(others.std()))
 
 
 def alarm(tree: LabelTree, confusion: Array) -> str | None:
-    """The warning, where the tree may not match the labels; else None.
+    """A question for the user where the tree may not match the labels; else None.
 
     Shapes: confusion: (K, K) counts, true leaf x answered leaf.
     """
-    found = siblings(confusion, tree.heights)
-    if found is None or not found.at_chance:
+    if not _has_learned(confusion) or (test := tree_test(tree, confusion)) is None or not test.is_random:
         return None
-    if _has_ranges_of_ids(tree):
-        cause = (
-            f"each {tree.levels[1]} is a range of ids ({_first_range(tree)}), as `id // {_range_length(tree)}` gives, "
-            "but the ids follow the alphabetical order of the names, which is unrelated to the classes above"
-        )
-    else:
-        cause = (
-            "the usual cause is that labels and tree number the classes differently, such as a "
-            f"{tree.levels[1]} computed as `id // 5` from alphabetical ids"
-        )
     return (
-        f"tree {tree.name!r} may not match the labels: {100 * found.share:.1f} % of the {found.mistakes:,} mistakes "
-        f"are within the true {tree.levels[1]}, and random mistakes would give {100 * found.chance:.1f} %, although "
-        f"the classifier is clearly better than chance; {cause}"
+        f"does tree {tree.name!r} match the labels? The {test.mistakes:,} mistakes have a mean severity of "
+        f"{test.severity:.2f}, as on random trees of this shape ({test.random_mean:.2f}); check {_what_to_check(tree)}"
     )
 
 
-def _odds(share: float) -> float:
-    return share / (1 - share) if share < 1 else float("inf")
+def _mean_severity(ancestors: Array, true: Array, answer: Array, counts: Array) -> float:
+    """Shapes: ancestors: (L, K); true, answer: (M,) leaves; counts: (M,)."""
+    heights = (ancestors[:, true] != ancestors[:, answer]).sum(axis=0)
+    return float(heights @ counts / counts.sum())
 
 
-def _has_ranges_of_ids(tree: LabelTree) -> bool:
-    """Whether the leaves are in alphabetical order and the parents are ranges of them of equal length."""
-    names, parents = list(tree.names[0]), list(tree.parents[0])
-    return names == sorted(names) and parents == sorted(parents) and len(set(np.bincount(parents).tolist())) == 1
+def _has_learned(confusion: Array) -> bool:
+    images = confusion.sum(axis=1)
+    recall = float((np.diag(confusion)[images > 0] / images[images > 0]).mean()) if images.any() else 0.0
+    guessing = 1 / len(confusion)
+    return recall - guessing >= LEARNED * (1 - guessing)
 
 
-def _range_length(tree: LabelTree) -> int:
-    return tree.num_leaves // tree.sizes[1]
-
-
-def _first_range(tree: LabelTree) -> str:
-    length = _range_length(tree)
-    return f"0 to {length - 1}, {length} to {2 * length - 1}, ..."
+def _what_to_check(tree: LabelTree) -> str:
+    """The most probable cause; equal ranges of alphabetical ids are what `id // 5` gives."""
+    names, parents = list(tree.names[0]), list(tree.parents[0]) if tree.parents else []
+    length = tree.num_leaves // tree.sizes[1]
+    if names == sorted(names) and parents == [leaf // length for leaf in range(tree.num_leaves)]:
+        return (
+            f"how {tree.levels[1]} was computed: it is `id // {length}` here, and ids in alphabetical order put "
+            "unrelated classes together"
+        )
+    return f"that the tree lists the {tree.levels[0]} classes in the order in which the labels number them"

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -21,7 +22,7 @@ from treehead.run.evaluation import evaluate_model
 from treehead.run.losses import objective_of
 from treehead.runfiles import RunFolder, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
-from treehead.system import peak_memory_bytes
+from treehead.system import exclusive, peak_memory_bytes
 from treehead.training.loop import Callback, fit
 from treehead.training.schedule import build_schedule
 from treehead.training.tensorboard import TensorBoardCallback
@@ -66,20 +67,32 @@ def start(
         RunError: the training failed.
     """
     folder = RunFolder(root)
-    if folder.environment.exists():
-        raise UserError(
-            f"{root} contains a run already; `treehead resume {root}` continues it, or choose another folder"
-        )
+    _check_empty(folder)
     if objective is not None:
         config = _with_custom_loss(config)
     setup = _set_up(config, load, objective)  # before anything is written: an error leaves no incomplete folder
     make_folder(root)
-    write_text(folder.config, write_config(config))
-    write_json(folder.tree, setup.model.tree.to_json())
-    write_json(folder.network, network_json(setup.model.spec))
-    engine = setup.trainer.engine
-    write_json(folder.environment, describe_environment(engine.accelerator) | _engine_facts(config, engine))
-    return _train(setup, folder, callback)
+    with _locked(folder):
+        _check_empty(folder)  # another process may have been faster
+        write_text(folder.config, write_config(config))
+        write_json(folder.tree, setup.model.tree.to_json())
+        write_json(folder.network, network_json(setup.model.spec))
+        engine = setup.trainer.engine
+        write_json(folder.environment, describe_environment(engine.accelerator) | _engine_facts(config, engine))
+        return _train(setup, folder, callback)
+
+
+def _check_empty(folder: RunFolder) -> None:
+    if folder.environment.exists():
+        raise UserError(
+            f"{folder.root} contains a run already; `treehead resume {folder.root}` continues it, or choose another "
+            "folder"
+        )
+
+
+def _locked(folder: RunFolder) -> AbstractContextManager[None]:
+    """Only one process may train or evaluate a run at a time. Raises: UserError: another one does."""
+    return exclusive(folder.lock, f"another process trains or evaluates {folder.root}; wait for it, or stop it first")
 
 
 def resume(
@@ -99,7 +112,8 @@ def resume(
     config = changed(read_config(folder.read_text(folder.config)), changes or {})
     if objective is not None and config.loss.kind != "custom":
         raise UserError(f"{root} was started with loss.kind = {config.loss.kind!r}; resume it without an objective")
-    return _train(_set_up(config, load, objective), folder, callback)
+    with _locked(folder):
+        return _train(_set_up(config, load, objective), folder, callback)
 
 
 def _with_custom_loss(config: RunConfig) -> RunConfig:
@@ -169,10 +183,11 @@ def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None =
     Raises: UserError: the run is not finished, or its data set is missing.
     """
     folder = RunFolder(root).checked()
-    model = load_model(folder, changes)
-    config = model.config
-    splits = split(load(config.data), config.data.split, pool=config.data.pool, seed=config.seed)
-    evaluate_model(build_engine(model), model, splits, folder, decode_kind=config.decode)
+    with _locked(folder):
+        model = load_model(folder, changes)
+        config = model.config
+        splits = split(load(config.data), config.data.split, pool=config.data.pool, seed=config.seed)
+        evaluate_model(build_engine(model), model, splits, folder, decode_kind=config.decode)
     return Run(root)
 
 

@@ -285,7 +285,7 @@ def _note_end(folder: StudyFolder, cell: Cell, code: int) -> None:
     if folder.run(cell.name).metrics.exists():
         return
     log = folder.log(cell.name)
-    output = log.read_text(errors="replace") if log.exists() else ""
+    output = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     messages = [line.removeprefix("treehead: ") for line in output.splitlines() if line.startswith("treehead: ")]
     ended = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
     reason = messages[-1] if messages and code > 0 else f"{ended}; see {log}"
