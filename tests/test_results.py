@@ -116,6 +116,7 @@ def test_evidence_has_every_generated_section() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_shipped_model_gives_its_metrics(cifar100_root: Path) -> None:
     """With 16-bit kernels, in float32 on a CPU, on all 10,000 test images: as metrics.json beside it says."""
     model = REPOSITORY / "src" / "treehead" / "models" / "cifar100"

@@ -51,6 +51,7 @@ def test_onnx_in_another_process_gives_the_same_path(tmp_path: Path) -> None:
     assert [level for level, _ in names] == ["fine", "superclass", "group"]
 
 
+@pytest.mark.slow
 def test_cross_validation(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     output = output_of("cross_validation.py", folder=tmp_path)

@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -11,6 +14,7 @@ import publish_run
 import treehead
 from publishing import replaced, section_markers
 from treehead.api import train
+from treehead.data.shapes import shapes
 from treehead.runfiles import RunFolder
 from treehead.types import UserError
 
@@ -21,6 +25,13 @@ QUICK = {
     "engine.kind": "scratch",
     "output.images": False,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_data() -> Iterator[None]:
+    """Training and publishing use fewer shapes."""
+    with mock.patch("treehead.data.load.shapes", partial(shapes, train_per_leaf=50, test_per_leaf=25)):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import small_tree
+from conftest import make_run_folder, small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.metrics.selective import selective_figures
 from treehead.report import write_report
@@ -52,11 +52,24 @@ def read(page: Path) -> Loads:
     return Loads(page.read_text(encoding="utf-8"))
 
 
-def test_page_carries_everything_it_shows(run_folder: MakeRun) -> None:
-    root = run_folder()
-    page = write_report(root)
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with its report, which tests must not change."""
+    root = make_run_folder(tmp_path_factory.mktemp("reported") / "tiny")
+    write_report(root)
+    return root
+
+
+def test_report_is_the_same_when_drawn_again(reported: Path) -> None:
+    first = (reported / "report.html").read_bytes()
+    page = write_report(reported)
+    assert page == reported / "report.html"
+    assert page.read_bytes() == first
+
+
+def test_page_carries_everything_it_shows(reported: Path) -> None:
+    root, page = reported, reported / "report.html"
     loads = read(page)
-    assert page == root / "report.html"
     assert loads.addresses
     assert all(address.startswith(("data:", "#")) for address in loads.addresses)
     style = (page.read_text(encoding="utf-8").split("<style>")[1]).split("</style>")[0]
@@ -95,9 +108,9 @@ def test_confidence_section_has_temperatures_and_areas(run_folder: MakeRun) -> N
         assert min(image.size) > 400
 
 
-def test_page_shows_metrics_machine_and_config(run_folder: MakeRun) -> None:
-    root = run_folder()
-    text = read(write_report(root)).text
+def test_page_shows_metrics_machine_and_config(reported: Path) -> None:
+    root = reported
+    text = read(root / "report.html").text
     metrics = json.loads(RunFolder(root).metrics.read_text())
     for level in metrics["levels"]:
         assert f"{100 * metrics['accuracy'][level]:.1f} %" in text
@@ -112,12 +125,6 @@ def test_page_shows_metrics_machine_and_config(run_folder: MakeRun) -> None:
     ):
         assert words in text
     assert "[train] epochs = 12" in text
-
-
-def test_report_is_the_same_when_drawn_again(run_folder: MakeRun) -> None:
-    root = run_folder()
-    first = write_report(root).read_bytes()
-    assert write_report(root).read_bytes() == first
 
 
 def test_names_are_escaped(run_folder: MakeRun) -> None:
@@ -177,8 +184,8 @@ def measured_again(root: Path, **figures: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | figures))
 
 
-def test_costliest_confusions_follow_the_frequent_ones(run_folder: MakeRun) -> None:
-    text = read(write_report(run_folder())).text
+def test_costliest_confusions_follow_the_frequent_ones(reported: Path) -> None:
+    text = read(reported / "report.html").text
     assert text.index("Most frequent confusions") < text.index("Costliest confusions")
 
 
@@ -216,9 +223,9 @@ def test_metrics_without_confusion_matrices_give_a_report_without_them(run_folde
     assert {path.name for path in (root / "figures").iterdir()} == {"curves.png", "severity.png", "risk_coverage.png"}
 
 
-def test_a_warning_about_the_tree_stands_at_the_top(run_folder: MakeRun) -> None:
+def test_a_warning_about_the_tree_stands_at_the_top(reported: Path, run_folder: MakeRun) -> None:
+    assert "Warning:" not in read(reported / "report.html").text
     root = run_folder()
-    assert "Warning:" not in read(write_report(root)).text
     measured_again(root, alarm="tree 'oak' & the labels <probably> do not match")
     text = read(write_report(root)).text
     assert "Warning: tree 'oak' & the labels <probably> do not match" in text

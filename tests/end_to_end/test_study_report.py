@@ -56,8 +56,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_study(tmp_path_factory.mktemp("study"), finished=9)
 
 
-def test_the_page_is_self_contained_and_links_the_reports_of_runs(study: Path) -> None:
-    page = write_study_report(study).read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def report(study: Path) -> Path:
+    return write_study_report(study)
+
+
+def test_the_page_is_self_contained_and_links_the_reports_of_runs(study: Path, report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page.split('id="data"')[0])
     assert {a for a in addresses if not a.startswith(("data:", "#"))} == {"runs/adam-relu-seed0/report.html"}
     assert page.count("</script>") == 4  # those of the template
@@ -96,14 +101,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(params=[1280, 390])
-def page(request: pytest.FixtureRequest, browser: Browser, study: Path) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
     """The page at both widths; fails if it logs to the console or fetches anything."""
     problems: list[str] = []
     page = browser.new_page(viewport={"width": request.param, "height": 900})
     page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else problems.append(r.url))
-    page.goto(write_study_report(study).as_uri())
+    page.goto(report.as_uri())
     yield page
     page.close()
     assert problems == []

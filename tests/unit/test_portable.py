@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HIDDEN = """
 import contextlib, importlib, os, signal, sys
 
@@ -55,6 +57,7 @@ with system.termination_as_interrupt(), system.share_of_cores(0, 2):
 """
 
 
+@pytest.mark.slow
 def test_it_imports_and_trains_without_unix(tmp_path: Path) -> None:
     """Every module, then both engines, with the modules, functions and signals that Windows lacks hidden."""
     done = subprocess.run(
