@@ -77,16 +77,16 @@ def measures(
     Conventions: severity counts are fractions of all images; mistake severity is 0 without a mistake. A label of -1 is
         unknown and is left out as in `summarise`.
     """
-    found: dict[str, Measure] = {}
+    values: dict[str, Measure] = {}
     for i, level in enumerate(tree.levels):
         known = labels[:, i] >= 0
         for name, measure in _of_level(labels[known, i], answers[known, i], probabilities[i][known]).items():
-            found[f"{name}.{level}"] = _over(known, measure)
+            values[f"{name}.{level}"] = _over(known, measure)
     full = labels[:, 0] >= 0
     along = _along_the_tree(tree, labels[full], answers[full], leaf_scores[full])
-    found |= {name: _over(full, measure) for name, measure in along.items()}
-    found["tree_inconsistency"] = _mean((answers != tree.ancestors[:, answers[:, 0]].T).any(axis=1))
-    return found
+    values |= {name: _over(full, measure) for name, measure in along.items()}
+    values["tree_inconsistency"] = _mean((answers != tree.ancestors[:, answers[:, 0]].T).any(axis=1))
+    return values
 
 
 def _of_level(truth: Array, answers: Array, shares: Array) -> dict[str, Measure]:
@@ -101,15 +101,15 @@ def _of_level(truth: Array, answers: Array, shares: Array) -> dict[str, Measure]
 
 def _along_the_tree(tree: LabelTree, labels: Array, answers: Array, leaf_scores: Array) -> dict[str, Measure]:
     severity = hierarchical.severities(tree.heights, labels[:, 0], answers[:, 0])
-    found = {f"severity_{height}": _mean(severity == height) for height in range(len(tree.levels) + 1)}
-    found["mistake_severity"] = Measure(
+    values = {f"severity_{height}": _mean(severity == height) for height in range(len(tree.levels) + 1)}
+    values["mistake_severity"] = Measure(
         np.stack([severity, severity > 0], axis=1).astype(np.float64),
         lambda means: np.where(means[:, 1] > 0, means[:, 0] / np.maximum(means[:, 1], 1 / len(labels)), 0.0),
     )
     for k in (k for k in HD_KS if k <= tree.num_leaves):
-        found[f"hd.{k}"] = _mean(tree.heights[labels[:, :1], flat.ranked(leaf_scores, k)].mean(axis=1))
-    found["full_path_accuracy"] = _mean((labels == answers).all(axis=1))
-    return found
+        values[f"hd.{k}"] = _mean(tree.heights[labels[:, :1], flat.ranked(leaf_scores, k)].mean(axis=1))
+    values["full_path_accuracy"] = _mean((labels == answers).all(axis=1))
+    return values
 
 
 def _mean(per_image: Array) -> Measure:

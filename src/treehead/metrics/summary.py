@@ -39,13 +39,13 @@ def summarise(
     of_answers = answer_figures(tree, labels=labels, answers=answers, leaf_scores=leaf_scores)
     return {
         "images": len(labels),
-        "known": {level: found["known"] for level, found in by_level.items()},
+        "known": {level: figures["known"] for level, figures in by_level.items()},
         "accuracy": of_answers["accuracy"],
-        "top5": {level: found["top5"] for level, found in by_level.items()},
-        "loss": {level: found["loss"] for level, found in by_level.items()},
-        "calibration_error": {level: found["calibration_error"] for level, found in by_level.items()},
-        "recall": {level: found["recall"] for level, found in by_level.items()},
-        "confusion": {level: found["confusion"] for level, found in by_level.items()},
+        "top5": {level: figures["top5"] for level, figures in by_level.items()},
+        "loss": {level: figures["loss"] for level, figures in by_level.items()},
+        "calibration_error": {level: figures["calibration_error"] for level, figures in by_level.items()},
+        "recall": {level: figures["recall"] for level, figures in by_level.items()},
+        "confusion": {level: figures["confusion"] for level, figures in by_level.items()},
         **of_answers,
     }
 

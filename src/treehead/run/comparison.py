@@ -65,5 +65,5 @@ def _read(root: Path) -> _Predictions:
             f"the predictions of {root} are damaged ({error}); run `treehead evaluate {root}` to write them again"
         ) from None
     scores = decode(kind, probabilities, tree).leaf_scores
-    found = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
-    return _Predictions(config, metrics, tree, labels, answers, found)
+    values = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
+    return _Predictions(config, metrics, tree, labels, answers, values)

@@ -21,7 +21,7 @@ def tree_figures(tree: LabelTree, *, labels: Array, probabilities: list[Array], 
     """
     literature = tree_of_the_literature(tree)
     decoded = {kind: decode(kind, probabilities, tree) for kind in DECODERS}
-    table = {kind: _decoder_figures(tree, labels, found, literature) for kind, found in decoded.items()}
+    table = {kind: _decoder_figures(tree, labels, result, literature) for kind, result in decoded.items()}
     full = labels[:, 0] >= 0
     answers = decoded[decode_kind].answers
     confusion = flat.confusion_matrix(labels[full, 0], answers[full, 0], num_classes=tree.num_leaves)

@@ -11,11 +11,11 @@ from treehead.records.run import Environment
 from treehead.runfiles import FORMAT
 from treehead.system import processor_name, total_memory_bytes, usable_cores
 
-PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # those that are installed are told
+PACKAGES = ("torch", "numpy", "numba", "safetensors", "pillow")  # reported if installed
 
 
 def describe_environment(accelerator: str | None) -> Environment:
-    """What `environment.json` says before a run; `seconds` and the like are added as it goes."""
+    """The content of `environment.json` at the start of a run; the run fills in the keys that are None."""
     return {
         "format": FORMAT,
         "treehead": version("treehead"),
@@ -45,19 +45,19 @@ def now() -> str:
 
 def _versions() -> dict[str, str]:
     """The version of each of PACKAGES that is installed."""
-    found = {}
+    versions = {}
     for name in PACKAGES:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def _commit() -> str | None:
-    """The commit this code stands at, with a + if it was changed since; None outside a checkout."""
-    here = Path(__file__).parent
+    """The commit of this code, with a + if it has uncommitted changes; None outside a checkout."""
+    folder = Path(__file__).parent
     try:
-        said = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
+        git = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],
             capture_output=True,
             text=True,
             check=True,
@@ -65,4 +65,4 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return said.stdout.strip() or None
+    return git.stdout.strip() or None

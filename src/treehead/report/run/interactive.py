@@ -71,7 +71,7 @@ def risk_coverage(curve: RiskCoverage, levels: Sequence[str]) -> dict[str, Any]:
     return figure.to_plotly_json()
 
 
-def back_off(found: BackOff, levels: Sequence[str]) -> dict[str, Any]:
+def back_off(record: BackOff, levels: Sequence[str]) -> dict[str, Any]:
     """Answered levels by confidence threshold, as stacked fractions of the images, and the error rate.
 
     Returns: as `curves`; the trace of the error rate has no `meta`.
@@ -79,8 +79,8 @@ def back_off(found: BackOff, levels: Sequence[str]) -> dict[str, Any]:
     figure = go.Figure()
     for depth, (level, colour) in enumerate(zip(levels, level_colours(len(levels)), strict=True)):
         figure.add_scatter(
-            x=found["threshold"],
-            y=[round(share, 5) for share in found["answered"][level]],
+            x=record["threshold"],
+            y=[round(share, 5) for share in record["answered"][level]],
             name=_escaped(level),
             meta=depth,
             mode="lines",
@@ -89,8 +89,8 @@ def back_off(found: BackOff, levels: Sequence[str]) -> dict[str, Any]:
             hovertemplate="%{y:.1%}",
         )
     figure.add_scatter(
-        x=found["threshold"],
-        y=[None if risk is None else round(risk, 5) for risk in found["risk"]],
+        x=record["threshold"],
+        y=[None if risk is None else round(risk, 5) for risk in record["risk"]],
         name="error rate",
         mode="lines",
         line={"width": 2.5},

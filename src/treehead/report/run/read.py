@@ -48,8 +48,8 @@ class RunRecord:
     @property
     def split(self) -> str | None:
         """The data split, from the metrics or else from the config."""
-        found = self.metrics["split"] if self.metrics else self._section("data").get("split")
-        return found if isinstance(found, str) else None
+        value = self.metrics["split"] if self.metrics else self._section("data").get("split")
+        return value if isinstance(value, str) else None
 
     def confusion(self, level: str) -> Array | None:
         """(K, K) number of images by true class and answer; None where the metrics have no confusion matrices."""
@@ -164,9 +164,9 @@ def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
     if "confusion" in metrics:
         _object(path, metrics["confusion"], tree.levels)
         for level, size in zip(tree.levels, tree.sizes, strict=True):
-            found = _shape(metrics["confusion"][level])
-            if found != (size, size):
-                raise _damaged(path, f"the {level} confusion matrix is {found}, the tree has {size} classes")
+            shape = _shape(metrics["confusion"][level])
+            if shape != (size, size):
+                raise _damaged(path, f"the {level} confusion matrix is {shape}, the tree has {size} classes")
     return metrics
 
 
