@@ -31,19 +31,16 @@ BESIDE = (
     "treehead.api.export_file",
     "treehead.inference.prediction.Answer",
     "treehead.inference.prediction.TopPaths",
-    "treehead.hierarchy.tree.LabelTree",
     "treehead.hierarchy.sources.tree_from_edges",
     "treehead.hierarchy.sources.tree_from_csv",
     "treehead.hierarchy.sources.tree_from_json",
     "treehead.hierarchy.sources.tree_and_labels",
-    "treehead.types.UserError",
-    "treehead.types.RunError",
 )
 """Documented beside the names of `treehead.__all__`."""
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    for name, home in treehead._HOMES.items():  # `treehead.train` is a package too, once something has imported it
+    for name, home in treehead._MODULES.items():  # autodoc looks a name up without __getattr__
         setattr(treehead, name, getattr(import_module(home), name))
     app.connect("source-read", _fill)
     app.connect("autodoc-process-signature", _without_fields)
@@ -219,7 +216,9 @@ def _documented(name: str) -> str:
     thing = _found(name)
     if not inspect.isclass(thing):
         return f"```{{eval-rst}}\n.. autofunction:: {name}\n```\n"
-    members = "" if issubclass(thing, (BaseModel, Exception)) else "   :members:\n   :undoc-members:\n"
+    members = "" if issubclass(thing, (BaseModel, Exception)) else "   :members:\n"
+    if members and not re.search("^(Args|Attributes):$", inspect.getdoc(thing) or "", re.MULTILINE):
+        members += "   :undoc-members:\n"  # else its fields are listed once, with their meaning
     return f"```{{eval-rst}}\n.. autoclass:: {name}\n{members}```\n"
 
 
@@ -230,21 +229,44 @@ def _found(name: str) -> Any:
 
 def _without_fields(app: Sphinx, what: str, name: str, thing: Any, *rest: Any) -> tuple[str, None] | None:
     """No signature of fifteen fields for a config: its keys have a page of their own."""
-    return ("", None) if inspect.isclass(thing) and issubclass(thing, (BaseModel, dict)) else None
+    return (
+        ("", None)
+        if inspect.isclass(thing) and (issubclass(thing, (BaseModel, dict)) or getattr(thing, "_is_protocol", False))
+        else None
+    )
 
 
 def _paragraphs(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Make reStructuredText of compact contracts (`Shapes: ...`, continued with an indent); Google's sections stay."""
+    """Make reStructuredText of compact contracts (`Shapes: ...`, continued with an indent); Google's sections stay.
+
+    A block that is indented after an empty line is a formula: set as it is.
+    """
     made: list[str] = []
+    formula = False
     for line in lines:
-        continues = line[:1] == " " and made and made[-1][:1].strip() and not made[-1].endswith(":")
+        indented = line[:1] == " "
+        if indented and made and not made[-1] and not formula and not _in_section(made):
+            made += ["::", ""]
+            formula = True
+        elif line and not indented:
+            formula = False
+        if formula or not line:
+            made.append(line)
+            continue
+        continues = indented and made and made[-1][:1].strip() and not made[-1].endswith(":")
+        line = re.sub(r"(?<![`\w])(\w+_)(?![`\w(])", r"``\1``", line)
         if continues and made[-1][:2] not in ("- ", "* "):
             made[-1] += f" {line.strip()}"
         elif label := re.match(r"(Shapes|Conventions|Source|Axes|Raises|Returns|Fitted attributes): (?=\S)", line):
             made += ["", f"**{label[1]}:** {line[label.end() :]}"]
         else:
             made.append(line)
-    lines[:] = [re.sub(r"(?<![`\w])(\w+_)(?![`\w])", r"``\1``", line) for line in made]
+    lines[:] = made
+
+
+def _in_section(lines: list[str]) -> bool:
+    """Whether the last paragraph belongs to a section such as `Args:`."""
+    return next((line for line in reversed(lines) if line), "")[:1] == " "
 
 
 def _without_requests(app: Sphinx, what: str, name: str, *rest: Any) -> bool | None:
