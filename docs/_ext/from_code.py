@@ -40,6 +40,8 @@ BESIDE = (
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    for name, home in treehead._MODULES.items():  # autodoc looks a name up without __getattr__
+        setattr(treehead, name, getattr(import_module(home), name))
     app.connect("source-read", _fill)
     app.connect("autodoc-process-signature", _without_fields)
     app.connect("autodoc-process-docstring", _paragraphs, priority=100)  # before napoleon reads Google's sections
@@ -214,7 +216,9 @@ def _documented(name: str) -> str:
     thing = _found(name)
     if not inspect.isclass(thing):
         return f"```{{eval-rst}}\n.. autofunction:: {name}\n```\n"
-    members = "" if issubclass(thing, (BaseModel, Exception)) else "   :members:\n   :undoc-members:\n"
+    members = "" if issubclass(thing, (BaseModel, Exception)) else "   :members:\n"
+    if members and not re.search("^(Args|Attributes):$", inspect.getdoc(thing) or "", re.MULTILINE):
+        members += "   :undoc-members:\n"  # else its fields are listed once, with their meaning
     return f"```{{eval-rst}}\n.. autoclass:: {name}\n{members}```\n"
 
 
@@ -225,40 +229,44 @@ def _found(name: str) -> Any:
 
 def _without_fields(app: Sphinx, what: str, name: str, thing: Any, *rest: Any) -> tuple[str, None] | None:
     """No signature of fifteen fields for a config: its keys have a page of their own."""
-    return ("", None) if inspect.isclass(thing) and issubclass(thing, (BaseModel, dict)) else None
+    return (
+        ("", None)
+        if inspect.isclass(thing) and (issubclass(thing, (BaseModel, dict)) or getattr(thing, "_is_protocol", False))
+        else None
+    )
 
 
 def _paragraphs(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Make reStructuredText of compact contracts (`Shapes: ...`, continued with an indent); Google's sections stay.
 
-    An indented block after a blank line is a formula, which is set as it is.
+    A block that is indented after an empty line is a formula: set as it is.
     """
     made: list[str] = []
     formula = False
     for line in lines:
-        indented, begins = line[:4] == "    ", bool(made) and not made[-1] and _last_text(made)[:1].strip() != ""
-        if indented and (formula or (begins and not _last_text(made).endswith(":"))):
-            made += [line] if formula else ["::", "", line]
+        indented = line[:1] == " "
+        if indented and made and not made[-1] and not formula and not _in_section(made):
+            made += ["::", ""]
             formula = True
+        elif line and not indented:
+            formula = False
+        if formula or not line:
+            made.append(line)
             continue
-        formula = formula and not line
-        continues = line[:1] == " " and made and made[-1][:1].strip() and not made[-1].endswith(":")
+        continues = indented and made and made[-1][:1].strip() and not made[-1].endswith(":")
+        line = re.sub(r"(?<![`\w])(\w+_)(?![`\w(])", r"``\1``", line)
         if continues and made[-1][:2] not in ("- ", "* "):
             made[-1] += f" {line.strip()}"
         elif label := re.match(r"(Shapes|Conventions|Source|Axes|Raises|Returns|Fitted attributes): (?=\S)", line):
             made += ["", f"**{label[1]}:** {line[label.end() :]}"]
         else:
             made.append(line)
-    lines[:] = [line if line[:4] == "    " else _escaped(line) for line in made]
+    lines[:] = made
 
 
-def _last_text(lines: list[str]) -> str:
-    return next((line for line in reversed(lines) if line), "")
-
-
-def _escaped(line: str) -> str:
-    """Words that end in an underscore are not links."""
-    return re.sub(r"(?<![`\w])(\w+)_(?![`\w])", r"\1\\_", line)
+def _in_section(lines: list[str]) -> bool:
+    """Whether the last paragraph belongs to a section such as `Args:`."""
+    return next((line for line in reversed(lines) if line), "")[:1] == " "
 
 
 def _without_requests(app: Sphinx, what: str, name: str, *rest: Any) -> bool | None:
