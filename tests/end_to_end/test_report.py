@@ -136,6 +136,7 @@ def test_names_are_escaped(run_folder: MakeRun) -> None:
     assert page.count("</script>") == 4  # the page's own
 
 
+@pytest.mark.slow
 def test_a_page_of_a_hundred_classes_is_small(run_folder: MakeRun) -> None:
     page = write_report(run_folder(tree=cifar100_tree("haf8").to_json(), epochs=2))
     assert page.stat().st_size < 8_000_000

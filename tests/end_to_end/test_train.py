@@ -220,6 +220,7 @@ def test_a_run_of_another_version_is_refused(trained: Path, tmp_path: Path) -> N
     assert "has run format 99" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_report_without_images(trained: Path) -> None:
     page = trained / "report.html"
     assert command("report", str(trained), "--no-images", folder=trained.parent).returncode == 0
