@@ -1,0 +1,1 @@
+"""One calibrated distribution over the leaves, and the guarantees that held-out images allow."""

@@ -1,0 +1,93 @@
+"""A calibration: fitted, written, read, and refused where it does not belong."""
+
+import json
+
+import numpy as np
+import pytest
+
+from treehead.hierarchy.tree import LabelTree
+from treehead.posterior.conformal import back_off_threshold
+from treehead.posterior.held_out import Calibration, fit, from_json, to_json, uncalibrated
+from treehead.types import UserError
+
+PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp", "eel"]})
+OTHER = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["dog", "cat"], "fish": ["carp", "eel"]})
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Calibration:
+    rng = np.random.default_rng(0)
+    labels = PETS.label_paths(rng.integers(4, size=600))
+    heads = [
+        2 * np.eye(size)[ids] + rng.normal(size=(600, size)) for size, ids in zip(PETS.sizes, labels.T, strict=True)
+    ]
+    return fit(heads, labels, PETS, decoder="crm", source="600 made-up images")
+
+
+def test_it_survives_json(fitted: Calibration) -> None:
+    assert from_json(json.loads(json.dumps(to_json(fitted, PETS))), PETS) == fitted
+
+
+def test_thresholds_fall_as_more_errors_are_allowed(fitted: Calibration) -> None:
+    kept = [threshold for threshold in fitted.back_off if threshold is not None]
+    assert fitted.back_off[0] is None  # 0.001 needs 999 images
+    assert kept == sorted(kept, reverse=True)
+    assert fitted.back_off_threshold(0.05) == fitted.back_off[49]
+    assert fitted.back_off_threshold(0.0509) == fitted.back_off[49]
+    assert fitted.back_off_threshold(0.9) == fitted.back_off[-1]
+    assert fitted.set_threshold(0.9) == fitted.sets[99]
+
+
+def test_too_few_images_and_none_are_one_sentence(fitted: Calibration) -> None:
+    with pytest.raises(UserError, match=r"--max-error: 600 held-out images are too few .* needs at least 999"):
+        fitted.back_off_threshold(0.001)
+    with pytest.raises(UserError, match="needs at least 9,999"):
+        fitted.back_off_threshold(0.0001)
+    with pytest.raises(UserError, match="this model has none: all images are trained on"):
+        uncalibrated(2, "all images are trained on").set_threshold(0.9)
+    with pytest.raises(UserError, match="must be between 0 and 1"):
+        fitted.back_off_threshold(1.0)
+
+
+def test_without_held_out_images_the_leaf_head_is_left_as_it_is() -> None:
+    leaves = np.array([[0.5, 0.2, 0.2, 0.1]])
+    nodes = uncalibrated(2, "").posterior([np.log(leaves), np.array([[0.0, 9.0]])], PETS)
+    np.testing.assert_allclose(nodes[0], leaves)
+    np.testing.assert_allclose(nodes[1], [[0.7, 0.3]])
+
+
+def test_an_earlier_format_gives_the_leaf_head_its_temperature() -> None:
+    old = {"temperature": {"fine": 0.8, "kind": 0.7}, "images": 500, "reason": None}
+    assert from_json(old, PETS).weights == (1.25, 0)
+    none = {"temperature": {"fine": 1.0, "kind": 1.0}, "images": 0, "reason": "none"}
+    assert from_json(none, PETS).weights == (1, 0)
+
+
+def test_another_tree_is_refused(fitted: Calibration) -> None:
+    with pytest.raises(UserError, match="another tree"):
+        from_json(to_json(fitted, PETS), OTHER)
+
+
+@pytest.mark.parametrize("weights", [[-1, 0], [float("nan"), 1], [float("inf"), 1], [0, 0], [1e9, 0]])
+def test_weights_that_are_no_weights_are_refused(fitted: Calibration, weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="its weights must lie between 0 and 100"):
+        from_json(to_json(fitted, PETS) | {"weights": dict(zip(PETS.levels, weights, strict=True))}, PETS)
+
+
+def test_the_thresholds_are_those_of_conformal_risk_control(fitted: Calibration) -> None:
+    """The table's entry for 10 %, worked out from the same images."""
+    rng = np.random.default_rng(0)
+    labels = PETS.label_paths(rng.integers(4, size=600))
+    heads = [
+        2 * np.eye(size)[ids] + rng.normal(size=(600, size)) for size, ids in zip(PETS.sizes, labels.T, strict=True)
+    ]
+    nodes = fitted.posterior(heads, PETS)
+    agreement = nodes[0] + nodes[1][:, PETS.ancestors[1]]
+    leaf = agreement.argmax(axis=1)
+    rows = np.arange(600)
+    kind = PETS.ancestors[1][leaf]
+    risks = np.maximum(
+        np.where(leaf != labels[:, 0], nodes[0][rows, leaf], -1),
+        np.where(kind != labels[:, 1], nodes[1][rows, kind], -1),
+    )
+    assert fitted.back_off_threshold(0.1) == pytest.approx(back_off_threshold(risks, max_error=0.1))
