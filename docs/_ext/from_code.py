@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"^<!-- from code: (\w+) -->$", re.MULTILINE)
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s#:]+)\)")
 ROOT_PAGES = {"README": "index", "CHANGELOG": "changelog", "CONTRIBUTING": "contributing"}
+PERCENT_IN_TABLE = re.compile(r"(?<=\d) %(?=[^\n]*\|$)", re.MULTILINE)
 ROOT_LINK = re.compile(rf"\]\((?:\.\./)+({'|'.join(ROOT_PAGES)})\.md")
 BESIDE = (
     "treehead.api.export_file",
@@ -54,14 +55,15 @@ def _fill(app: Sphinx, page: str, source: list[str]) -> None:
     """Insert the parts from the code, and change what a git host can show and a site cannot.
 
     Links to pages of the root lead to the site's copies, links to folders become text, a study's tables get a title.
+    A number in a table stays on one line with its percent sign.
     """
     text = MARK.sub(lambda mark: PARTS[mark[1]](), source[0])
     text = ROOT_LINK.sub(lambda link: f"](/{ROOT_PAGES[link[1]]}.md", text)
     place = Path(app.srcdir, page).parent
     text = LINK.sub(lambda link: link[1] if (place / link[2]).is_dir() else link[0], text)
     if page.startswith("results/") and not text.lstrip().startswith("# "):
-        text = f"# {page.split('/')[1].capitalize()}: tables\n\n{text}"
-    source[0] = text
+        text = f"# Study {page.split('/')[1]}\n\n{text}"
+    source[0] = PERCENT_IN_TABLE.sub("\u00a0%", text)
 
 
 # Commands
@@ -190,26 +192,35 @@ def api() -> str:
 def records() -> str:
     """The typed records of a run and of a study, from the source of `treehead.records`."""
     folder = ROOT / "src" / "treehead" / "records"
-    return "\n".join(line for path in sorted(folder.glob("[a-z]*.py")) for line in _record_lines(path))
+    modules = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("[a-z]*.py"))}
+    kinds = {part.name for module in modules.values() for part in module.body if isinstance(part, ast.ClassDef)}
+    return "\n".join(line for name, module in modules.items() for line in _record_lines(name, module, kinds))
 
 
-def _record_lines(path: Path) -> Iterator[str]:
-    module = ast.parse(path.read_text(encoding="utf-8"))
-    yield f"## treehead.records.{path.stem}\n\n{ast.get_docstring(module) or ''}\n"
+def _record_lines(name: str, module: ast.Module, kinds: set[str]) -> Iterator[str]:
+    yield f"## treehead.records.{name}\n\n{ast.get_docstring(module) or ''}\n"
     for kind in module.body:
         if isinstance(kind, ast.ClassDef):
             above = [ast.unparse(base) for base in kind.bases if ast.unparse(base) != "TypedDict"]
-            more = f"\n\nIt also has the keys of {' and '.join(f'`{base}`' for base in above)}." if above else ""
+            more = (
+                f"\n\nIt also has the keys of {' and '.join(_linked(base, kinds) for base in above)}." if above else ""
+            )
             yield f"### {kind.name}\n\n{ast.get_docstring(kind) or ''}{more}\n"
-            yield _table(("key", "type", "meaning"), list(_record_keys(kind)))
+            yield _table(("key", "type", "meaning"), list(_record_keys(kind, kinds)))
 
 
-def _record_keys(kind: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
+def _record_keys(kind: ast.ClassDef, kinds: set[str]) -> Iterator[tuple[str, str, str]]:
     """Name, type and docstring of every key."""
     for key, below in zip_longest(kind.body, kind.body[1:]):
         if isinstance(key, ast.AnnAssign):
             text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
-            yield f"`{ast.unparse(key.target)}`", _code(ast.unparse(key.annotation)), _plain(str(text))
+            yield f"`{ast.unparse(key.target)}`", _linked(ast.unparse(key.annotation), kinds), _plain(str(text))
+
+
+def _linked(annotation: str, kinds: set[str]) -> str:
+    """The annotation, as a link to the record that it names."""
+    record = next((word for word in re.findall(r"\w+", annotation) if word in kinds), "")
+    return f"[{_code(annotation)}](#{record.lower()})" if record else _code(annotation)
 
 
 def _documented(name: str) -> str:
@@ -291,8 +302,8 @@ def _public_reference(app: Sphinx, env: Any, node: Any, text: Any) -> Any:
 
 
 def changelog() -> str:
-    """CHANGELOG.md without its title."""
-    return _root_page("CHANGELOG.md")
+    """CHANGELOG.md without its title, and without the brackets of versions."""
+    return re.sub(r"^## \[(.*?)\]", r"## \1", _root_page("CHANGELOG.md"), flags=re.MULTILINE)
 
 
 def contributing() -> str:
