@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test check lint docs format results clean
 
-demo: .venv/installed  ## train the embedded shapes, write the report, say where it is
+demo: .venv/installed  ## train the built-in shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
 
 test: .venv/installed-dev  ## everything that needs no accelerator, on two cores

@@ -44,7 +44,7 @@ def cifar100_fast() -> RunConfig:
 
 
 def shapes() -> RunConfig:
-    """The embedded shapes, for `make demo`: a small network, 12 epochs.
+    """The built-in shapes, for `make demo`: a small network, 12 epochs.
 
     Expect: fine 86.3, superclass 86.8, group 90.5 % (one seed) in 45 seconds on two cores with AVX-512 BF16, at
     commit c54cce44.
@@ -128,7 +128,7 @@ def _custom_images(data: Path | None) -> dict[str, object]:
     if data is None:
         return {}
     if not data.exists():
-        raise UserError(f"{data} does not exist; --data names a folder or a manifest")
+        raise UserError(f"{data} does not exist; name a folder of images or a CSV or Parquet table")
     return {"data.name": "folder" if data.is_dir() else "manifest", "data.root": data.absolute()}
 
 

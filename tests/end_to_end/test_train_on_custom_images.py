@@ -120,7 +120,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path, refused: Refused) -> None:
-    assert "photos does not exist; --data names a folder or a manifest" in refused("--data", "photos")
+    assert "photos does not exist; name a folder of images" in refused("--data", "photos")
     (tmp_path / "photos").mkdir()
     assert "contains no images" in refused("--data", "photos")
     paint(tmp_path / "photos" / "cat" / "1.png", (1, 2, 3), 1)

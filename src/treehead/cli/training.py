@@ -109,8 +109,8 @@ def study(
         list[str] | None,
         typer.Argument(
             metavar="[STUDY|FILE.toml|FOLDER] [key=value ...]",
-            help="A built-in study (reference, rates, shapes), a study file, or a study folder to continue; then "
-            "overrides for every run.  [default: reference]",
+            help="A built-in study (reference, rates, severity, shapes), a study file, or a study folder to continue; "
+            "then overrides for every run.  [default: reference]",
         ),
     ] = None,
     only: Annotated[

@@ -16,8 +16,10 @@ from treehead.types import Array, UserError
 class Images:
     """Labelled images.
 
-    Shapes: pixels: (N, C, H, W) uint8; labels: (N, L) int64, column l is the class id at level l, leaves first.
-    Conventions: a label of -1 is not known. A label that is known at a level is known at every level above it.
+    Args:
+        pixels: (N, C, H, W) uint8.
+        labels: (N, L) int64; column l is the class id at level l, leaves first. A label of -1 is unknown; a label that is
+            known at a level is known at every level above it.
     """
 
     pixels: Array
@@ -33,7 +35,15 @@ class Images:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A data set with its own training and test images, and validation images if it has them."""
+    """Training and test images with their label tree.
+
+    Args:
+        name: The name of the data set, for reports.
+        tree: The label tree; labels are its class ids.
+        train: The training images.
+        test: The test images, which are used for the final metrics alone.
+        validation: Validation images, if the data set has its own.
+    """
 
     name: str
     tree: LabelTree

@@ -23,12 +23,20 @@ def objective_of(loss: Loss, tree: LabelTree) -> Objective:
 
         hxe    -sum_l lambda_l * log p(C_l | C_l+1),  lambda_l = exp(-alpha * l)
 
-    Conventions: severities are counted from each head's own level up. `hxe` is written with the sums of leaf
-        probabilities P_l: p(C_l | C_l+1) = P_l / P_l+1, so P_l has the weight lambda_l - lambda_(l-1) (negative above
-        the leaves), and P_0 the leaf head's cross-entropy, with lambda_0 = 1. The marginal terms
-        belong to the leaf head's loss.
-    Raises: UserError: the loss is `custom`.
-    Source: hxe: Bertinetto et al. 2020, arXiv:1912.09393, eq. 3-4.
+    Severities are counted from each head's own level up. `hxe` is written with the sums of leaf probabilities P_l:
+    p(C_l | C_l+1) = P_l / P_l+1, so P_l has the weight lambda_l - lambda_(l-1), which is negative above the leaves, and
+    P_0 is the leaf head's cross-entropy, with lambda_0 = 1. The marginal terms belong to the leaf head's loss. Source:
+    Bertinetto et al. 2020, arXiv:1912.09393, eq. 3-4.
+
+    Args:
+        loss: The `loss` section of a config.
+        tree: The label tree.
+
+    Returns:
+        The arrays that an engine minimises.
+
+    Raises:
+        UserError: The loss is `custom`, whose arrays only the program has.
     """
     if isinstance(loss, CustomLossConfig):
         raise UserError(

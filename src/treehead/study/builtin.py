@@ -116,13 +116,13 @@ def severity() -> Study:
 
 
 def shapes() -> Study:
-    """A small study of the embedded shapes, two seeds each: an example that takes minutes on a laptop."""
+    """A small study of the built-in shapes, two seeds each: an example that takes minutes on a laptop."""
     optimizers = Axis("optimizer", {"adam": _optimizer("adam", 3e-3), "sgd": _optimizer("sgd", 0.1)})
     axes = (optimizers, ACTIVATIONS, axis("seed", [0, 1]))
     like = {"optimizer": "adam", "activation": "relu"}
     return Study(
         "shapes",
-        "An example study on the embedded shapes, with a very small network. The learning rates were not tuned.",
+        "An example study on the built-in shapes, with a very small network. The learning rates were not tuned.",
         changed(
             recipe("shapes"),
             {
