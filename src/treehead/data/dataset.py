@@ -18,8 +18,8 @@ class Images:
 
     Args:
         pixels: (N, C, H, W) uint8.
-        labels: (N, L) int64; column l is the class id at level l, leaves first. A label of -1 is unknown; a label that is
-            known at a level is known at every level above it.
+        labels: (N, L) int64; column l is the class id at level l, leaves first. A label of -1 is unknown; a label that
+            is known at a level is known at every level above it.
     """
 
     pixels: Array
