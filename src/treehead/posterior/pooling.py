@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize
 
+from treehead.decode import SMALLEST
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array, RunError, UserError
 
@@ -47,6 +48,18 @@ def node_probabilities(leaves: Array, tree: LabelTree) -> list[Array]:
         first = np.searchsorted(np.asarray(parents)[order], np.arange(max(parents) + 1))
         levels.append(np.add.reduceat(levels[-1][:, order], first, axis=1))
     return levels
+
+
+def restricted_leaves(leaves: Array, below: Array) -> Array:
+    """The distribution given that the image shows one of some leaves.
+
+        q'[n, k] = q[n, k] * [below[k]] / their sum
+
+    Shapes: leaves and what is returned: (N, K), rows sum to 1; below: (K,) bool, see `hierarchy.subtree`.
+    Conventions: the remaining probabilities are first clipped at 1e-12 from below, so that their sum is not 0.
+    """
+    kept = np.where(below, np.maximum(leaves, SMALLEST), 0.0)
+    return kept / kept.sum(axis=1, keepdims=True)
 
 
 def fit_weights(logits: Sequence[Array], labels: Array, tree: LabelTree) -> tuple[float, ...]:

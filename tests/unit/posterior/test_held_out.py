@@ -32,21 +32,26 @@ def test_thresholds_fall_as_more_errors_are_allowed(fitted: Calibration) -> None
     kept = [threshold for threshold in fitted.back_off if threshold is not None]
     assert fitted.back_off[0] is None  # 0.001 needs 999 images
     assert kept == sorted(kept, reverse=True)
-    assert fitted.back_off_threshold(0.05) == fitted.back_off[49]
-    assert fitted.back_off_threshold(0.0509) == fitted.back_off[49]
-    assert fitted.back_off_threshold(0.9) == fitted.back_off[-1]
+    assert fitted.back_off_threshold(0.05, decoder="crm") == fitted.back_off[49]
+    assert fitted.back_off_threshold(0.0509, decoder="crm") == fitted.back_off[49]
+    assert fitted.back_off_threshold(0.9, decoder="crm") == fitted.back_off[-1]
     assert fitted.set_threshold(0.9) == fitted.sets[99]
 
 
 def test_too_few_images_and_none_are_one_sentence(fitted: Calibration) -> None:
     with pytest.raises(UserError, match=r"--max-error: 600 held-out images are too few .* needs at least 999"):
-        fitted.back_off_threshold(0.001)
+        fitted.back_off_threshold(0.001, decoder="crm")
     with pytest.raises(UserError, match="needs at least 9,999"):
-        fitted.back_off_threshold(0.0001)
+        fitted.back_off_threshold(0.0001, decoder="crm")
     with pytest.raises(UserError, match="this model has none: all images are trained on"):
         uncalibrated(2, "all images are trained on").set_threshold(0.9)
     with pytest.raises(UserError, match="must be between 0 and 1"):
-        fitted.back_off_threshold(1.0)
+        fitted.back_off_threshold(1.0, decoder="crm")
+
+
+def test_thresholds_hold_for_the_decoder_they_were_chosen_for(fitted: Calibration) -> None:
+    with pytest.raises(UserError, match="chosen for decode = crm, but the answers are of decode = path"):
+        fitted.back_off_threshold(0.1, decoder="path")
 
 
 def test_without_held_out_images_the_leaf_head_is_left_as_it_is() -> None:
@@ -90,4 +95,4 @@ def test_the_thresholds_are_those_of_conformal_risk_control(fitted: Calibration)
         np.where(leaf != labels[:, 0], nodes[0][rows, leaf], -1),
         np.where(kind != labels[:, 1], nodes[1][rows, kind], -1),
     )
-    assert fitted.back_off_threshold(0.1) == pytest.approx(back_off_threshold(risks, max_error=0.1))
+    assert fitted.back_off_threshold(0.1, decoder="crm") == pytest.approx(back_off_threshold(risks, max_error=0.1))
