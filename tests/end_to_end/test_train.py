@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,21 +26,26 @@ QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{
 QUICK_CHANGES = {"train.epochs": 3, "train.batch_size": 256, "network.stages": [{"width": 8}, {"width": 12}]}
 
 
+BuiltOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
 class Silent:
     def on_progress(self, progress: object) -> None: ...
     def on_epoch_end(self, record: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(built_once: BuiltOnce) -> Path:
     """A finished run, trained by the command in a temporary folder."""
-    folder = tmp_path_factory.mktemp("work")
-    result = command("train", "shapes", *QUICK, folder=folder)
-    assert result.returncode == 0, result.stderr
-    assert "report: runs/shapes/report.html" in result.stdout
-    assert "epoch 2/2" in result.stdout
-    assert "accuracy" in result.stdout
-    return folder / "runs" / "shapes"
+
+    def train(folder: Path) -> None:
+        result = command("train", "shapes", *QUICK, folder=folder)
+        assert result.returncode == 0, result.stderr
+        assert "report: runs/shapes/report.html" in result.stdout
+        assert "epoch 2/2" in result.stdout
+        assert "accuracy" in result.stdout
+
+    return built_once("trained", train) / "runs" / "shapes"
 
 
 def test_the_run_folder_is_complete(trained: Path) -> None:
