@@ -1,15 +1,11 @@
-"""What every test gets: its share of the processor, strict arithmetic, folders built once, and the real CIFAR-100."""
+"""What every test gets: its share of the processor, strict arithmetic, and the real CIFAR-100 if it is there."""
 
 import os
-import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-
-BuiltOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 def pytest_configure() -> None:
@@ -35,31 +31,6 @@ def strict_arithmetic() -> Iterator[None]:
 
     with np.errstate(all="raise", under="ignore"):
         yield
-
-
-@pytest.fixture(scope="session")
-def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
-    """`built_once(name, build)`: a folder of this worker's own with what `build(folder)` writes.
-
-    Several workers of pytest-xdist may need what takes seconds to make: the first calls `build`, the others wait for it
-    and copy, so that a test that changes its folder changes nothing for another worker.
-    """
-    base = tmp_path_factory.getbasetemp()
-    of_all_workers = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
-    of_all_workers.mkdir(exist_ok=True)
-
-    def built(name: str, build: Callable[[Path], object]) -> Path:
-        whole = of_all_workers / name
-        with FileLock(of_all_workers / f"{name}.lock"):
-            if not whole.exists():
-                unfinished = of_all_workers / f"{name}.unfinished"
-                shutil.rmtree(unfinished, ignore_errors=True)
-                unfinished.mkdir()
-                build(unfinished)
-                unfinished.rename(whole)
-        return Path(shutil.copytree(whole, tmp_path_factory.mktemp("copy") / name))
-
-    return built
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import make_run_folder, small_tree
+from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.metrics.selective import selective_figures
 from treehead.report import write_report
@@ -20,7 +20,6 @@ from treehead.runfiles import RunFolder, write_arrays
 from treehead.types import UserError
 
 MakeRun = Callable[..., Path]
-BuiltOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 class Loads(HTMLParser):

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from command_line import command
 from PIL import Image
 
 import treehead
+from conftest import BuiltOnce
 from treehead.data.shapes import shapes
 from treehead.recipes import recipe
 from treehead.run import runner
@@ -24,9 +24,6 @@ from treehead.types import RunError, UserError
 
 QUICK = ["train.epochs=2", "train.batch_size=256", "network.stages=[{width=12},{width=16}]"]
 QUICK_CHANGES = {"train.epochs": 3, "train.batch_size": 256, "network.stages": [{"width": 8}, {"width": 12}]}
-
-
-BuiltOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 class Silent:
@@ -170,11 +167,11 @@ def test_ctrl_c_prints_the_resume_command(tmp_path: Path) -> None:
     ) as process:
         history = tmp_path / "run" / "history.jsonl"
         deadline = time.monotonic() + 120
-        while not history.exists() and time.monotonic() < deadline:
+        while not history.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "resume with: treehead resume run" in errors
     assert "Traceback" not in errors
 
