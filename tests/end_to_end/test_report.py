@@ -1,5 +1,6 @@
 """The report of a run folder: one page and its figures, from the files alone."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import make_run_folder, small_tree
+from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.metrics.selective import selective_figures
 from treehead.report import write_report
+from treehead.report.run import write
 from treehead.runfiles import RunFolder, write_arrays
 from treehead.types import UserError
 
@@ -53,11 +55,17 @@ def read(page: Path) -> Loads:
 
 
 @pytest.fixture(scope="module")
-def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reported(built_once: BuiltOnce) -> Path:
     """A finished run with its report, which tests must not change."""
-    root = make_run_folder(tmp_path_factory.mktemp("reported") / "tiny")
-    write_report(root)
-    return root
+    return built_once("reported", lambda folder: write_report(make_run_folder(folder / "tiny"))) / "tiny"
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of a page's text: the static figures are made, but one pixel stands for each drawing."""
+    pixel = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "PNG")
+    monkeypatch.setattr(write, "png", lambda figure: pixel.getvalue())
 
 
 def test_report_is_the_same_when_drawn_again(reported: Path) -> None:
@@ -138,6 +146,7 @@ def test_page_shows_metrics_machine_and_config(reported: Path) -> None:
     assert "[train] epochs = 12" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_are_escaped(run_folder: MakeRun) -> None:
     name = '<b>"x"</script><script>alert(1)</script>'
     page = write_report(run_folder(tree=small_tree(name))).read_text(encoding="utf-8")
@@ -154,6 +163,7 @@ def test_a_page_of_a_hundred_classes_is_small(run_folder: MakeRun) -> None:
     assert "All 100 classes" in read(page).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_unfinished_run_shows_its_curves_and_a_notice(run_folder: MakeRun) -> None:
     root = run_folder(finished=False)
     text = read(write_report(root)).text
@@ -164,6 +174,7 @@ def test_unfinished_run_shows_its_curves_and_a_notice(run_folder: MakeRun) -> No
     assert [path.name for path in (root / "figures").iterdir()] == ["curves.png"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_run_before_its_first_epoch_shows_its_network(run_folder: MakeRun) -> None:
     root = run_folder(finished=False)
     (root / "history.jsonl").unlink()
@@ -172,12 +183,14 @@ def test_run_before_its_first_epoch_shows_its_network(run_folder: MakeRun) -> No
     assert "trunk.0.conv" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_samples_confusions_have_no_images(run_folder: MakeRun) -> None:
     page = write_report(run_folder(samples=False))
     assert "This report has no sample images" in read(page).text
     assert '<p class="samples">' not in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_perfect_run_has_no_mistakes_to_show(run_folder: MakeRun) -> None:
     root = run_folder(samples=False)
     path = RunFolder(root).metrics
@@ -201,6 +214,7 @@ def test_costliest_confusions_follow_the_frequent_ones(reported: Path) -> None:
     assert text.index("Most frequent confusions") < text.index("Costliest confusions")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_decoder_has_a_row_and_the_chosen_one_is_marked(run_folder: MakeRun) -> None:
     root = run_folder()
     metrics = json.loads(RunFolder(root).metrics.read_text())
@@ -224,6 +238,7 @@ def test_metrics_of_an_older_version_name_the_way_out(run_folder: MakeRun) -> No
         write_report(root)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_metrics_without_confusion_matrices_give_a_report_without_them(run_folder: MakeRun) -> None:
     root = run_folder()
     metrics = json.loads(RunFolder(root).metrics.read_text())
@@ -235,6 +250,7 @@ def test_metrics_without_confusion_matrices_give_a_report_without_them(run_folde
     assert {path.name for path in (root / "figures").iterdir()} == {"curves.png", "severity.png", "risk_coverage.png"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_warning_about_the_tree_stands_at_the_top(reported: Path, run_folder: MakeRun) -> None:
     assert "Warning:" not in read(reported / "report.html").text
     root = run_folder()
@@ -244,6 +260,7 @@ def test_a_warning_about_the_tree_stands_at_the_top(reported: Path, run_folder: 
     assert text.index("Warning: tree") < text.index("Learning curves")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_hierarchical_and_haf5_figures_have_rows(run_folder: MakeRun) -> None:
     root = run_folder()
     shares = {"precision": 0.7654, "recall": 0.8765, "f1": 0.8172}

@@ -13,6 +13,7 @@ from command_line import command
 from PIL import Image
 
 import treehead
+from conftest import BuiltOnce
 from treehead.data.shapes import shapes
 from treehead.recipes import recipe
 from treehead.run import runner
@@ -32,15 +33,17 @@ class Silent:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(built_once: BuiltOnce) -> Path:
     """A finished run, trained by the command in a temporary folder."""
-    folder = tmp_path_factory.mktemp("work")
-    result = command("train", "shapes", *QUICK, folder=folder)
-    assert result.returncode == 0, result.stderr
-    assert "report: runs/shapes/report.html" in result.stdout
-    assert "epoch 2/2" in result.stdout
-    assert "accuracy" in result.stdout
-    return folder / "runs" / "shapes"
+
+    def train(folder: Path) -> None:
+        result = command("train", "shapes", *QUICK, folder=folder)
+        assert result.returncode == 0, result.stderr
+        assert "report: runs/shapes/report.html" in result.stdout
+        assert "epoch 2/2" in result.stdout
+        assert "accuracy" in result.stdout
+
+    return built_once("trained", train) / "runs" / "shapes"
 
 
 def test_the_run_folder_is_complete(trained: Path) -> None:
@@ -170,11 +173,11 @@ def test_ctrl_c_prints_the_resume_command(tmp_path: Path) -> None:
     ) as process:
         history = tmp_path / "run" / "history.jsonl"
         deadline = time.monotonic() + 120
-        while not history.exists() and time.monotonic() < deadline:
+        while not history.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "resume with: treehead resume run" in errors
     assert "Traceback" not in errors
 
