@@ -31,7 +31,7 @@ def test_a_first_model_from_a_folder(tmp_path: Path) -> None:
     output = output_of("first_model.py", folder=tmp_path)
     accuracy = re.search(r"^accuracy (\d+) % on (\d+) held-out images$", output, re.MULTILINE)
     assert accuracy is not None
-    assert int(accuracy[1]) > 35  # of six outlines, after a few epochs
+    assert int(accuracy[1]) > 50  # of four textures, after a few epochs
     assert [line.split()[0] for line in output.splitlines()[-2:]] == ["class", "group"]
 
 
@@ -63,5 +63,5 @@ def test_cross_validation(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_custom_loss_changes_the_mistakes(tmp_path: Path) -> None:
     output = output_of("own_loss.py", folder=tmp_path)
-    plain, custom = map(int, re.findall(r"round answered as angular: (\d+)", output))
+    plain, custom = map(int, re.findall(r"patterned answered as uniform: (\d+)", output))
     assert custom < plain

@@ -83,11 +83,13 @@ class Calibration:
                 f"{option} needs thresholds chosen on held-out images, and this model has none: {self.source}"
             )
         step = min(math.floor(error * 2 * STEPS + 1e-6), STEPS)
-        threshold = kept[step - 1] if step else None
+        if not step:
+            raise UserError(f"{option}: a guarantee can allow no less than {50 / STEPS:g} % of wrong answers or sets")
+        threshold = kept[step - 1]
         if threshold is None:
             raise UserError(
                 f"{option}: {self.images:,} held-out images are too few for this guarantee, which needs at least "
-                f"{needed_images(max(error, 0.5 / STEPS) if step else error):,}"
+                f"{needed_images(step / (2 * STEPS)):,} with a known leaf"
             )
         return threshold
 
@@ -104,7 +106,7 @@ def fit(logits: Sequence[Array], labels: Array, tree: LabelTree, *, decoder: str
     Conventions: thresholds are chosen on the images whose leaf is known, for the answers of `decoder`, or of `crm`
         where `decoder` is `independent`, which has no one answer to back off from; the weights are fitted on the same
         images, a handful of numbers on N of them.
-    Raises: UserError: no image has a known label. RunError: a logit is NaN.
+    Raises: UserError: as `pooling.fit_weights`. RunError: a logit is NaN or infinite.
     """
     weights = fit_weights(logits, labels, tree)
     full = labels[:, 0] >= 0
@@ -144,8 +146,10 @@ def to_json(calibration: Calibration, tree: LabelTree) -> dict[str, Any]:
 def from_json(value: Mapping[str, Any], tree: LabelTree) -> Calibration:
     """Undo `to_json`; a file of format 1, a temperature per level, gives the leaf head at its temperature.
 
-    Raises: ValueError, KeyError, TypeError: it is damaged. UserError: it belongs to another tree.
+    Raises: ValueError, KeyError, TypeError: it is damaged. UserError: it belongs to another tree, or is of a later
+        version.
     """
+    _check_head(value)
     if "temperature" in value:
         temperatures = [float(value["temperature"][level]) for level in tree.levels]
         if not all(0 < temperature < math.inf for temperature in temperatures):
@@ -168,6 +172,20 @@ def tree_digest(tree: LabelTree) -> str:
     """SHA-256 of the tree's levels, classes and parents; its name does not matter."""
     value = [tree.levels, tree.names, tree.parents]
     return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
+
+
+def _check_head(value: object) -> None:
+    """Raises: ValueError: not a calibration. UserError: one of a later version."""
+    if not isinstance(value, Mapping):
+        raise ValueError("it is not a JSON object")
+    file_format = value.get("format", 1)
+    if type(file_format) is not int or file_format < 1:
+        raise ValueError(f"its format is {file_format!r}")
+    if file_format > FORMAT:
+        raise UserError(f"it has format {file_format}, of a later version of treehead")
+    images = value.get("images")
+    if type(images) is not int or images < 0:
+        raise ValueError("its number of images is not a whole number")
 
 
 def _checked(weights: tuple[float, ...]) -> tuple[float, ...]:
