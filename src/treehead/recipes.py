@@ -120,11 +120,11 @@ def config_of(arguments: Sequence[str], data: Path | None = None) -> RunConfig:
             raise UserError(f"cannot read {name}: {error.strerror}") from None
     else:
         base = recipe(name)
-    return changed(base, _custom_images(data) | changes_of(overrides))
+    return changed(base, custom_images(data) | changes_of(overrides))
 
 
-def _custom_images(data: Path | None) -> dict[str, object]:
-    """The config keys for the custom images at `data`."""
+def custom_images(data: Path | None) -> dict[str, object]:
+    """The config keys for the custom images at `data`; none without it. Raises: UserError: nothing is at `data`."""
     if data is None:
         return {}
     if not data.exists():
@@ -138,7 +138,9 @@ def changes_of(overrides: Sequence[str], *, only: tuple[str, ...] = ("",)) -> di
     for override in overrides:
         key, equals, value = override.partition("=")
         if not key.startswith(only):
-            raise UserError(f"{key} cannot be changed by this command, only {' and '.join(only)}")
+            raise UserError(
+                f"{key} cannot be changed by this command, only {' and '.join(filter(None, (', '.join(only[:-1]), only[-1])))}"
+            )
         if not equals:
             raise UserError(f"{override!r} is not key=value; write for example train.epochs=10")
         try:

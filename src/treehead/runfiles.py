@@ -46,6 +46,7 @@ class RunFolder:
     config = _File("config.toml")  # every setting of the run
     environment = _File("environment.json")  # machine, versions, commit, start and end
     tree = _File("tree.json")  # the label tree
+    images = _File("images.npz")  # which image, by the digest of its content, is in which part, with its labels
     network = _File("network.json")  # layers, shapes, parameters, multiply-adds
     history = _File("history.jsonl")  # a line per epoch
     checkpoint = _File("checkpoint.safetensors")  # weights and optimizer state; the header has the epoch

@@ -30,7 +30,8 @@ ConfigArguments = Annotated[
     ),
 ]
 EngineOverrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[engine.KEY=VALUE ...]", help="Overrides of the run's engine config.")
+    list[str] | None,
+    typer.Argument(metavar="[data.root=PATH] [engine.KEY=VALUE ...]", help="Overrides of the run's config."),
 ]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 

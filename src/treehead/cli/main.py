@@ -43,7 +43,7 @@ for command in DATA_COMMANDS:
 def main() -> None:
     """Run the command line. An error is one sentence on stderr and an exit code, never a traceback."""
     warnings.filterwarnings("ignore", message="Image size .* exceeds limit")  # such images are refused by a UserError
-    warnings.formatwarning = lambda message, *_, **__: f"treehead: warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         app()
     except UserError as error:

@@ -38,12 +38,20 @@ def train(
     follow(root, lambda load, callback: runner.start(config, root, load=load, callback=callback))
 
 
-def resume(run: RunPath, overrides: EngineOverrides = None) -> None:
+DataPath = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Where the images of the run are now, if they were moved."),
+]
+PLACES = ("data.root", "data.cache", "engine.")
+"""Keys of a run's config that may be given anew: they change no result."""
+
+
+def resume(run: RunPath, overrides: EngineOverrides = None, data: DataPath = None) -> None:
     """Continue an interrupted run from its last checkpoint."""
-    from treehead.recipes import changes_of
+    from treehead.recipes import changes_of, custom_images
     from treehead.run import runner
 
-    changes = changes_of(overrides or [], only=("engine.",))
+    changes = custom_images(data) | changes_of(overrides or [], only=PLACES)
     follow(run, lambda load, callback: runner.resume(run, load=load, callback=callback, changes=changes))
 
 
@@ -51,16 +59,22 @@ def evaluate(
     run: RunPath,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[decode=KIND] [engine.KEY=VALUE ...]", help="Overrides of the run's config."),
+        typer.Argument(
+            metavar="[decode=KIND] [data.root=PATH] [engine.KEY=VALUE ...]", help="Overrides of the run's config."
+        ),
     ] = None,
     against: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Compare the stored predictions with another run's, image by image."),
     ] = None,
     decoders: Annotated[bool, typer.Option("--decoders", help="Also print the metrics of every decoder.")] = False,
+    data: DataPath = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Also take images as test images that are new since the training.")
+    ] = False,
 ) -> None:
     """Compute the metrics of a run, or compare two runs."""
-    from treehead.recipes import changes_of
+    from treehead.recipes import changes_of, custom_images
     from treehead.run import runner
     from treehead.run.text import decoder_lines
 
@@ -69,8 +83,8 @@ def evaluate(
     if against:
         _compare(run, against, overrides)
         return
-    changes = changes_of(overrides or [], only=("decode", "engine."))
-    metrics = runner.evaluate(run, load=loader(), changes=changes).metrics
+    changes = custom_images(data) | changes_of(overrides or [], only=("decode", *PLACES))
+    metrics = runner.evaluate(run, load=loader(), changes=changes, take_new=new).metrics
     print_metrics(metrics)
     if decoders:
         print("", *decoder_lines(metrics), sep="\n")

@@ -3,6 +3,8 @@
 Axes: L levels from the leaves up, K leaves.
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -103,6 +105,12 @@ class LabelTree:
     def leaf_order(self) -> Array:
         """(K,) int64: the leaves in an order in which siblings are adjacent at every level."""
         return np.lexsort(self.ancestors)  # sorts by the last key first, that is by the top level
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of levels, names and parents: two trees with the same one give every class id the same meaning."""
+        value = [self.levels, self.names, self.parents]
+        return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
 
     def label_paths(self, leaves: Array) -> Array:
         """The class ids of leaves at every level.

@@ -12,7 +12,7 @@ from treehead.hierarchy.tree import LabelTree
 from treehead.inference.calibration import read_calibration
 from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
-from treehead.training.checkpoint import load_weights, save_weights
+from treehead.training.checkpoint import read_weights, save_weights
 from treehead.types import Array, UserError, Weights
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MEAN, STD = "input.mean", "input.std"
 """Names of the input statistics in the weights file."""
+TREE = "tree"
+"""Entry of the weights file's header: the digest of the label tree that the network was trained with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +45,7 @@ class Model:
 def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
     """Write the weights and the input statistics of a run; `half` stores kernels as 16-bit floats."""
     statistics = {MEAN: model.mean.astype(np.float32), STD: model.std.astype(np.float32)}
-    save_weights(folder.weights, model.weights | statistics, half=half)
+    save_weights(folder.weights, model.weights | statistics, half=half, belongs_to={TREE: model.tree.digest})
 
 
 def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -> Model:
@@ -56,7 +58,11 @@ def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -
     channels, height, width = folder.read_json(folder.network)["input"]
     shape = (channels, height, width)
     spec = build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes)
-    weights = load_weights(folder.weights)
+    weights, belongs_to = read_weights(folder.weights)
+    if belongs_to.get(TREE, tree.digest) != tree.digest:
+        raise UserError(
+            f"{folder.weights} was trained with another label tree than {folder.tree.name} has now; restore that file"
+        )
     try:
         mean, std = weights.pop(MEAN), weights.pop(STD)
     except KeyError as error:

@@ -70,12 +70,14 @@ def read_run(root: Path) -> RunRecord:
     """
     folder = RunFolder(root).checked()
     config_text, config = _read_config(folder.config)
-    tree = _read_tree(folder)
+    tree, environment = _read_tree(folder), _read_environment(folder)
+    if environment.get("tree_digest", tree.digest) != tree.digest:
+        raise _damaged(folder.tree, "it is not the tree that the run was trained with")
     return RunRecord(
         name=str(config.get("name") or root.resolve().name),
         config_text=config_text,
         config=config,
-        environment=_read_environment(folder),
+        environment=environment,
         tree=tree,
         network=_read_network(folder),
         history=_read_history(folder, tree.levels),
