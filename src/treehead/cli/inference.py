@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from treehead.inputs import say
 from treehead.types import RunError, UserError
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def predict(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Write names as they are, even formulas in CSV and control characters.")
+    ] = False,
 ) -> None:
     """Classify images at every level of the label tree."""
     from treehead.inference.classifier import load
@@ -49,7 +53,9 @@ def predict(
     if out and as_json:
         raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
     options = PredictOptions(top, nodes, confidence, under)
-    writer = file_writer(out, options, replace=force) if out else stdout_writer(options, as_json=as_json)
+    writer = (
+        file_writer(out, options, replace=force, raw=raw) if out else stdout_writer(options, as_json=as_json, raw=raw)
+    )
     with writer as write:  # opened before the model is loaded, so that an unusable file is reported at once
         classifier = load(model, changes=changes_of(overrides))
         with progress_bar("images", visible=out is not None) as on_progress:
@@ -72,9 +78,9 @@ def _split(arguments: list[str]) -> tuple[str, list[Path], list[str]]:
 def _print_outcome(outcome: "Outcome", out: Path | None) -> None:
     """Raises: RunError: some files could not be read."""
     if out:
-        print(f"{out}: {outcome.answered:,} images")
+        say(f"{out}: {outcome.answered:,} images")
     for line in outcome.lines():
-        print(line, file=sys.stderr)
+        say(line, file=sys.stderr)
     if outcome.unreadable:
         raise RunError(f"{outcome.unreadable:,} of {outcome.unreadable + outcome.answered:,} files could not be read")
 
@@ -93,7 +99,7 @@ def export(
     """
     from treehead.api import export_file
 
-    print(export_file(model, kind=to.value, out=out, replace=force))
+    say(str(export_file(model, kind=to.value, out=out, replace=force)))
 
 
 def serve(

@@ -16,6 +16,7 @@ from treehead.cli.arguments import (
     loader,
     print_metrics,
 )
+from treehead.inputs import say
 from treehead.types import UserError
 
 
@@ -87,7 +88,7 @@ def evaluate(
     metrics = runner.evaluate(run, load=loader(), changes=changes, take_new=new).metrics
     print_metrics(metrics)
     if decoders:
-        print("", *decoder_lines(metrics), sep="\n")
+        say("", *decoder_lines(metrics))
 
 
 def _compare(run: Path, against: Path, overrides: list[str] | None) -> None:
@@ -98,7 +99,7 @@ def _compare(run: Path, against: Path, overrides: list[str] | None) -> None:
     if overrides:
         raise UserError(f"--against compares stored predictions; first run treehead evaluate {run} {overrides[0]}")
     for line in comparison_lines(compare(against, run), str(against), str(run)):
-        print(line)
+        say(line)
 
 
 def report(
@@ -113,9 +114,9 @@ def report(
         from treehead.study.summary import write_summary
 
         write_summary(run)
-        print(write_study_report(run))
+        say(str(write_study_report(run)))
         return
-    print(write_report(run, images=images))
+    say(str(write_report(run, images=images)))
 
 
 def study(
@@ -155,5 +156,5 @@ def study(
     try:
         study_command.run(plan, root, cells, jobs=jobs, draw=write_study_report)
     except KeyboardInterrupt:
-        print(f"\nstopped; continue with: treehead study {root}", file=sys.stderr)
+        say(f"\nstopped; continue with: treehead study {root}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

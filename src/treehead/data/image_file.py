@@ -7,6 +7,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from treehead.inputs import check_regular, cut, printable, shown_path
 from treehead.types import Array, UserError
 
 SUFFIXES = frozenset(
@@ -48,14 +49,18 @@ def read_image(
         Pillow's limit by default. Thread-safe.
     Raises: NotAnImage, TooManyPixels; UserError: there is no such file, or it is damaged.
     """
-    name = name or str(source)
+    name = shown_path(name or str(source))
     channels, height, width = shape
     try:
+        if isinstance(source, Path):
+            check_regular(source)
         with Image.open(source, formats=formats) as file:
             if file.width * file.height > (max_pixels or Image.MAX_IMAGE_PIXELS or float("inf")):
                 raise Image.DecompressionBombError  # Pillow itself only warns below twice its limit
             file.draft(None, (2 * width, 2 * height))
             flat = _on_white(ImageOps.exif_transpose(file)).convert("RGB" if channels == 3 else "L")
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"there is no image at {name}") from None
     except UnidentifiedImageError:
@@ -64,7 +69,8 @@ def read_image(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooManyPixels(f"{name} has too many pixels to be read safely; make it smaller first") from None
     except Exception as error:  # Pillow raises errors of any type for damaged files
-        raise UserError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
+        reason = cut(printable(str(getattr(error, "strerror", None) or error)))
+        raise UserError(f"cannot read {name}: {reason or type(error).__name__}") from None
     fitted = ImageOps.fit(flat, (width, height), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.atleast_3d(np.asarray(fitted)).transpose(2, 0, 1))
 

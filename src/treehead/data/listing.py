@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from treehead.hierarchy.sources import NamePath, tree_and_labels
 from treehead.hierarchy.tree import LabelTree
+from treehead.inputs import shown
 from treehead.types import Array, UserError
 
 Part: TypeAlias = Literal["train", "validation", "test"]
@@ -56,10 +57,9 @@ class Listing:
         tree, labels = tree_and_labels(self.name, [entry.label for entry in self.entries], self.levels)
         for class_name in (name for names in tree.names for name in names):
             if CONTROL_CHARACTERS & set(class_name):
-                raise UserError(f"{self.root}: the class name {class_name!r} has a control character; rename the class")
-        for level in tree.levels:
-            if not level or set(level) & set("./\\\0"):
-                raise UserError(f"the level name {level!r} is empty or has a dot or a slash; rename the level")
+                raise UserError(
+                    f"{self.root}: the class name {shown(class_name)} has a control character; rename the class"
+                )
         if tree.num_leaves < 2:
             raise UserError(f"{self.root} has only one class, {tree.names[0][0]!r}; a classifier needs at least two")
         return tree, labels

@@ -2,16 +2,19 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from treehead.data.listing import PART_NAMES, ImageEntry, Listing, Part
 from treehead.extras import require
 from treehead.hierarchy.sources import name_path
+from treehead.inputs import MOST_TEXT, check_regular, cut, printable, read_text, shown_path
 from treehead.types import UserError
 
 PATH, SPLIT = "path", "split"
 """The columns that are not levels."""
+MOST_RATIO = 100
+"""A Parquet table may unpack to so many times its size."""
 
 
 def list_manifest(file: Path, levels: tuple[str, ...] | None = None) -> Listing:
@@ -27,7 +30,7 @@ def list_manifest(file: Path, levels: tuple[str, ...] | None = None) -> Listing:
     levels = levels or tuple(column for column in columns if column not in (PATH, SPLIT))[::-1]
     for column in (PATH, *levels):
         if column not in columns:
-            raise UserError(f"{file} has no column {column!r}; its columns are {', '.join(columns)}")
+            raise UserError(f"{file} has no column {column!r}; its columns are {_listed(columns)}")
     if not levels:
         raise UserError(f"{file} has no column for a level; besides {PATH!r} it needs one, for example 'class'")
     rows = _entries(file, columns, levels)
@@ -40,6 +43,10 @@ def list_manifest(file: Path, levels: tuple[str, ...] | None = None) -> Listing:
     duplicates = len(rows) - len(entries)
     warnings = (f"ignored {duplicates:,} duplicate row{'s' if duplicates > 1 else ''}",) if duplicates else ()
     return Listing(file.stem, file, levels[-depth:], entries, warnings)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return cut(printable(", ".join(names)))
 
 
 def _entries(file: Path, columns: dict[str, list[str]], levels: Sequence[str]) -> list[ImageEntry]:
@@ -72,22 +79,20 @@ def _part(cell: str, row: str) -> Part | None:
 
 def _csv(file: Path) -> dict[str, list[str]]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file)
     except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not UTF-8 text; save it as CSV in UTF-8") from None
+        raise UserError(f"cannot read {shown_path(file)}: {error.strerror}") from None
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if any(row)]
     except csv.Error as error:
-        raise UserError(f"{file} is not valid CSV: {error}") from None
+        raise UserError(f"{shown_path(file)} is not valid CSV: {cut(printable(str(error)))}") from None
     if not rows:
         raise UserError(f"{file} is empty")
     names, width = [name.strip() for name in rows[0]], len(rows[0])
     if len(set(names)) < width:
-        raise UserError(f"{file} has two columns of the same name: {', '.join(names)}")
+        raise UserError(f"{file} has two columns of the same name: {_listed(names)}")
     for number, row in enumerate(rows[1:], 1):
         if len(row) != width:
             raise UserError(f"{file}, row {number}: {len(row)} cells, but the header has {width}")
@@ -99,9 +104,18 @@ def _parquet(file: Path) -> dict[str, list[str]]:
     from pyarrow import ArrowException, parquet
 
     try:
+        size, metadata = check_regular(file), parquet.read_metadata(file)
+        groups = (metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+        if sum(groups) > max(MOST_TEXT, MOST_RATIO * size):
+            raise UserError(
+                f"{shown_path(file)} has {size:,} bytes but says that it unpacks to far more; it is damaged"
+            )
         table: dict[str, Sequence[object]] = parquet.read_table(file).to_pydict()
+    except UserError:
+        raise
     except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror or error}") from None
-    except ArrowException as error:
-        raise UserError(f"{file} is not a Parquet table: {error}") from None
+        raise UserError(f"cannot read {shown_path(file)}: {cut(printable(str(error.strerror or error)))}") from None
+    except (ArrowException, ValueError, OverflowError, MemoryError) as error:
+        reason = cut(printable(str(error)))
+        raise UserError(f"{shown_path(file)} is not a Parquet table: {reason}") from None
     return {name: ["" if cell is None else str(cell).strip() for cell in cells] for name, cells in table.items()}

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from treehead.data.image_file import read_image
+from treehead.inputs import check_regular, cut, parsed_json, printable, read_text, shown_path
 from treehead.system import usable_cores
 from treehead.types import Array, OnProgress, UserError
 
@@ -117,13 +118,13 @@ def _key(files: Sequence[Path], image_px: int) -> str:
 def _opened(place: Path, image_px: int) -> CachedPixels | None:
     """The entry at `place`; None if there is none, or a damaged one."""
     try:
-        metadata = json.loads((place / METADATA).read_text(encoding="utf-8"))
+        metadata = parsed_json(read_text(place / METADATA))
         digests, unreadable = metadata["digests"], {int(row): reason for row, reason in metadata["unreadable"].items()}
         shape = (len(digests), 3, image_px, image_px)
         if (place / PIXELS).stat().st_size != np.prod(shape):
             return None
         pixels = np.memmap(place / PIXELS, np.uint8, "r", shape=shape) if digests else np.zeros(shape, np.uint8)
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
     rows = np.array([row for row in range(len(digests) + len(unreadable)) if row not in unreadable], np.int64)
     return CachedPixels(pixels, rows, tuple(digests), unreadable, place)
@@ -152,12 +153,13 @@ def _read_all(files: Sequence[Path], image_px: int) -> Iterator[tuple[Array, str
 
 def _read(path: Path, image_px: int) -> tuple[Array, str] | str:
     try:
+        check_regular(path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return read_image(path, shape=(3, image_px, image_px)), digest
     except UserError as error:
         return str(error)
     except OSError as error:
-        return f"cannot read {path}: {error.strerror or error}"
+        return f"cannot read {shown_path(path)}: {error.strerror or error}"
     except Exception as error:  # Pillow raises errors of any type for damaged files
-        return f"cannot read {path} ({type(error).__name__}: {error})"
+        return f"cannot read {shown_path(path)} ({type(error).__name__}: {cut(printable(str(error)))})"

@@ -149,9 +149,11 @@ def is_model(argument: str) -> bool:
 
 
 def _load_onnx(path: Path) -> Classifier:
-    require("onnxruntime")
+    require("onnxruntime", "onnx")
     from treehead.export.runtime import OnnxNetwork
 
     network = OnnxNetwork(path)
     metadata = read_metadata(path, network.metadata)
-    return Classifier(metadata.tree, metadata.input_shape, metadata.config.decode, network.probabilities)
+    tree = metadata.tree
+    network.check([f"probabilities_{level}" for level in tree.levels], tree.sizes, metadata.input_shape)
+    return Classifier(tree, metadata.input_shape, metadata.config.decode, network.probabilities)

@@ -10,11 +10,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from treehead.config import RunConfig, changed, read_config, write_config
-from treehead.engines.weights import check_weights, initial_weights
+from treehead.engines.weights import check_weights, weight_shapes
 from treehead.export.safetensors import read_safetensors, safetensors_model
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.model import MEAN, STD, Model
+from treehead.inference.model import MEAN, STD, Model, input_statistics_of
+from treehead.inputs import cut, parsed_json, printable, shown_path
 from treehead.runfiles import written_whole
 from treehead.spec import build_spec
 from treehead.types import RunError, UserError
@@ -84,15 +85,17 @@ def read_metadata(path: Path, metadata: dict[str, str]) -> Metadata:
         raise UserError(f"{path} was not exported by treehead; use a run folder, or see `treehead export --help`")
     if metadata["format"] != FORMAT:
         raise UserError(
-            f"{path} has export format {metadata['format']}, but this version of treehead reads format {FORMAT}; use "
-            f"treehead {metadata.get('treehead', 'of the version that wrote it')}"
+            f"{path} has export format {shown_path(metadata['format'])}, but this version of treehead reads format "
+            f"{FORMAT}; use treehead {shown_path(metadata.get('treehead', 'of the version that wrote it'))}"
         )
     try:
-        channels, height, width = map(int, json.loads(metadata["input_shape"]))
-        temperatures = tuple(map(float, json.loads(metadata["temperatures"])))
-        config, tree = read_config(metadata["config"]), LabelTree.from_json(json.loads(metadata["tree"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {error}") from None
+        channels, height, width = map(int, parsed_json(metadata["input_shape"]))
+        temperatures = tuple(map(float, parsed_json(metadata["temperatures"])))
+        config, tree = read_config(metadata["config"]), LabelTree.from_json(parsed_json(metadata["tree"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path} is damaged: {cut(printable(str(error)))}") from None
+    if len(temperatures) != len(tree.levels) or not all(0 < value < np.inf for value in temperatures):
+        raise UserError(f"{path} is damaged: it needs a positive temperature for each of its levels")
     return Metadata(config, tree, (channels, height, width), temperatures)
 
 
@@ -105,13 +108,15 @@ def read_exported(path: Path) -> Model:
     metadata = read_metadata(path, text)
     config, tree, input_shape = metadata.config, metadata.tree, metadata.input_shape
     spec = build_spec(config.network, input_shape=input_shape, levels=tree.levels, sizes=tree.sizes)
-    if missing := {MEAN, STD} - weights.keys():
-        raise UserError(f"{path} is damaged: {', '.join(sorted(missing))} is missing")
-    mean, std = (weights.pop(name).astype(np.float32) for name in (MEAN, STD))
-    check_weights(weights, initial_weights(spec, seed=0))
+    mean, std = input_statistics_of(path, weights, input_shape[0])
+    check_weights(weights, weight_shapes(spec))
     return Model(config, tree, spec, weights, mean, std, metadata.temperatures)
 
 
 def exported_metrics(path: Path) -> dict[str, Any]:
     """The metrics in the metadata of a safetensors file; {} if there are none."""
-    return json.loads(read_safetensors(path)[1].get("metrics", "{}"))
+    try:
+        metrics = parsed_json(read_safetensors(path)[1].get("metrics", "{}"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {cut(printable(str(error)))}") from None
+    return metrics if isinstance(metrics, dict) else {}

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from treehead.inputs import check_regular, cut, printable
 from treehead.runfiles import written_whole
 from treehead.types import UserError, Weights
 
@@ -90,13 +91,16 @@ def _save(path: Path, arrays: Weights, header: Mapping[str, str]) -> None:
 
 def _load(path: Path) -> tuple[Weights, dict[str, str]]:
     try:
+        check_regular(path)
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             header = file.metadata() or {}
     except FileNotFoundError:
         raise UserError(f"{path.parent} has no {path.name}: the run is not finished") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
+    except UserError:
+        raise
+    except (SafetensorError, OSError, ValueError, TypeError, OverflowError, AttributeError) as error:
+        raise UserError(f"cannot read {path}: {cut(printable(str(error)))}") from None
     rest = {name: value for name, value in header.items() if name != DIGEST}
     if DIGEST in header and header[DIGEST] != _digest(arrays, rest):
         raise UserError(f"{path} was damaged or edited after it was written; restore it, or train again")

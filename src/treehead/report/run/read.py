@@ -1,6 +1,5 @@
 """Read a run folder and check its files against each other."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from treehead.hierarchy.tree import LabelTree
+from treehead.inputs import MOST_CONFIG, parsed_toml, read_text
 from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Machine, Metrics, Network
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
@@ -109,12 +109,14 @@ def _record(path: Path, value: object, kind: type[T]) -> T:
 
 def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
+        text = read_text(path, most=MOST_CONFIG)
+        return text, parsed_toml(text)
     except FileNotFoundError:
         raise UserError(f"{path.parent} is not a complete run folder: {path.name} is missing") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except UserError:
+        raise
     except ValueError as error:
         raise _damaged(path, error) from None
 
