@@ -84,6 +84,11 @@ def shown(value: object, most: int = MOST_SHOWN) -> str:
     return cut(printable(text), most)
 
 
+def composed(name: str) -> str:
+    """A name with its accents in the form that most systems write; some file systems take them apart (NFC and NFD)."""
+    return unicodedata.normalize("NFC", name)
+
+
 def shown_path(path: Path | str) -> str:
     """A path for a message: on one line, without control characters."""
     return cut(printable(str(path)), 2 * MOST_SHOWN)

@@ -48,6 +48,7 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
         "config.toml",
         "environment.json",
         "tree.json",
+        "images.npz",
         "network.json",
         "history.jsonl",
         "checkpoint.safetensors",
@@ -58,7 +59,6 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
         "samples.npz",
         "report.html",
         "figures",
-        ".lock",
     }
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["images"] == 1200

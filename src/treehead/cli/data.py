@@ -8,7 +8,7 @@ import typer
 
 from treehead.cli.arguments import ConfigArguments, config_of, loader
 from treehead.inputs import say
-from treehead.types import UserError
+from treehead.types import UserError, UserErrors
 
 
 def get(name: Annotated[str, typer.Argument(help="Only cifar100 can be downloaded.")] = "cifar100") -> None:
@@ -64,8 +64,12 @@ def _check_custom(root: Path, overrides: list[str]) -> None:
     from treehead.progress import progress_bar
 
     config = config_of(overrides, root).data
-    with progress_bar("images") as progress:
-        images = read_images(config, cache=image_cache(config), log=say, on_progress=progress)
+    try:
+        with progress_bar("images") as progress:
+            images = read_images(config, cache=image_cache(config), log=say, on_progress=progress)
+    except UserErrors as error:
+        say(*(f"! {problem}" for problem in error.problems))
+        raise UserError(f"{root} cannot be trained on: {len(error.problems):,} problems are listed above") from None
     for line in check_lines(images, config):
         say(line)
 

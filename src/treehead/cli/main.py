@@ -11,7 +11,7 @@ import typer
 
 from treehead.cli import data, inference, inspect, training
 from treehead.inputs import cut, printable, say
-from treehead.types import RunError, UserError
+from treehead.types import Note, RunError, UserError
 
 USER_ERROR, RUN_ERROR = 2, 1
 LONGEST = 390
@@ -48,7 +48,7 @@ for command in DATA_COMMANDS:
 def main() -> None:
     """Run the command line. An error is one sentence on stderr and an exit code, never a traceback."""
     warnings.filterwarnings("ignore", message="Image size .* exceeds limit")  # such images are refused by a UserError
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {printable(str(message))}\n"
+    warnings.showwarning = _show_warning
     _lenient_output()
     try:
         app()
@@ -77,6 +77,12 @@ def _fail(message: str, code: int) -> None:
     with contextlib.suppress(OSError):  # whoever reads it may be gone
         say(f"treehead: {cut(printable(' '.join(message.split())), LONGEST)}", file=sys.stderr)
     sys.exit(code)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Print a warning as a line on stderr, and a note on stdout."""
+    is_note = issubclass(category, Note)
+    say(f"{'note' if is_note else 'warning'}: {message}", file=sys.stdout if is_note else sys.stderr)
 
 
 def _lenient_output() -> None:

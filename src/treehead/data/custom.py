@@ -55,7 +55,7 @@ def read_custom(config: DataConfig, *, cache: Path, log: Callable[[str], None], 
     Raises: UserError: no training images, more unreadable images than data.unreadable_share, a class without images.
     """
     images = read_images(config, cache=cache, log=log, on_progress=on_progress)
-    for warning in images.listing.warnings:
+    for warning in (*images.listing.warnings, *depth_notes(images)):
         log(warning)
     check_readable(images, config.unreadable_share, log)
     check_usable(images)
@@ -117,6 +117,11 @@ def _held_out(candidates: Array, entries: Sequence[ImageEntry], digests: Sequenc
         for digest in sorted(members, key=ranks.__getitem__)[:count]:
             chosen += same_content[digest]
     return np.array(sorted(chosen), np.int64)
+
+
+def depth_notes(images: CustomImages) -> list[str]:
+    """A sentence for each assumption about the range of images of more than 8 bits."""
+    return [f"{note} ({count:,} of them)" for note, count in images.cached.notes.items()]
 
 
 def check_readable(images: CustomImages, share: float, log: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from treehead.hierarchy.sources import NamePath, tree_and_labels
 from treehead.hierarchy.tree import LabelTree
 from treehead.inputs import shown
-from treehead.types import Array, UserError
+from treehead.types import Array, UserError, UserErrors
 
 Part: TypeAlias = Literal["train", "validation", "test"]
 
@@ -40,7 +40,7 @@ class Listing:
     """All images of a folder or a manifest.
 
     levels: names of the levels, leaves first; None: default names. warnings: a sentence for everything that was skipped
-    or is probably a mistake.
+    or is probably a mistake. taken: what was taken for the levels, and how to choose otherwise.
     """
 
     name: str
@@ -48,13 +48,17 @@ class Listing:
     levels: tuple[str, ...] | None
     entries: tuple[ImageEntry, ...]
     warnings: tuple[str, ...] = ()
+    taken: str = ""
 
     def tree_and_labels(self) -> tuple[LabelTree, Array]:
         """The tree of the labels, and the (N, L) labels of the entries, -1 where not known.
 
         Raises: UserError: the labels are not a tree, have fewer than two classes, or a name that cannot be used.
         """
-        tree, labels = tree_and_labels(self.name, [entry.label for entry in self.entries], self.levels)
+        try:
+            tree, labels = tree_and_labels(self.name, [entry.label for entry in self.entries], self.levels)
+        except UserErrors as error:
+            raise UserErrors([f"{problem}{self.taken}" for problem in error.problems]) from None
         for class_name in (name for names in tree.names for name in names):
             if CONTROL_CHARACTERS & set(class_name):
                 raise UserError(

@@ -17,7 +17,7 @@ import numpy as np
 
 from treehead.hierarchy.tree import LabelTree, first_duplicate
 from treehead.inputs import cut, parsed_json, printable, read_text, shown, shown_path
-from treehead.types import Array, UserError
+from treehead.types import Array, UserError, UserErrors
 
 NamePath: TypeAlias = tuple[str, ...]
 """Class names from the deepest known level up to the top level: ("beagle", "dog", "animals")."""
@@ -86,20 +86,25 @@ def _repeated_down(path: NamePath, depth: int) -> NamePath:
 
 
 def _check_names(name: str, leaves: list[NamePath], depth: int) -> None:
-    """Raises: UserError: an empty name, or a name that stands for two classes of one level."""
+    """Raises: UserErrors: empty names, and names that stand for two classes of one level."""
     paths_of: list[dict[str, NamePath]] = [{} for _ in range(depth)]
+    problems: dict[str, None] = {}
     for leaf in leaves:
         if not leaf or "" in leaf:
-            raise UserError(f"tree {shown(name)} has a class with an empty name: {shown(slashed(leaf))}")
+            problems[f"tree {shown(name)} has a class with an empty name: {shown(slashed(leaf))}"] = None
+            continue
         missing = depth - len(leaf)
         for level, class_name in enumerate(_repeated_down(leaf, depth)):
             path = leaf[max(level - missing, 0) :]
             first = paths_of[level].setdefault(class_name, path)
             if first != path:
-                raise UserError(
+                problem = (
                     f"{shown(class_name)} is at two places of tree {shown(name)}: {slashed(first)} and "
                     f"{slashed(path)}; a class has one parent, so rename one of them"
                 )
+                problems[problem] = None
+    if problems:
+        raise UserErrors(list(problems))
 
 
 def tree_from_edges(name: str, edges: Iterable[tuple[str, str]], levels: Sequence[str] | None = None) -> LabelTree:

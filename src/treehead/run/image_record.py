@@ -15,6 +15,7 @@ import numpy as np
 from treehead.data.dataset import Dataset, Images, Splits, content_digests
 from treehead.hierarchy.sources import slashed
 from treehead.hierarchy.tree import LabelTree
+from treehead.inputs import composed
 from treehead.runfiles import RunFolder, write_arrays
 from treehead.types import Array, UserError
 
@@ -222,11 +223,11 @@ def class_ids(now: LabelTree, tree: LabelTree, *, where: str) -> Iterator[Array]
 
 
 def _paths(tree: LabelTree) -> list[list[tuple[str, ...]]]:
-    """The path of names of every class of every level, deepest name first."""
-    levels: list[list[tuple[str, ...]]] = [[(name,) for name in tree.names[-1]]]
+    """The path of names of every class of every level, deepest name first, accents composed."""
+    levels: list[list[tuple[str, ...]]] = [[(composed(name),) for name in tree.names[-1]]]
     for names, parents in zip(reversed(tree.names[:-1]), reversed(tree.parents), strict=True):
         above = levels[0]
-        levels.insert(0, [(name, *above[parent]) for name, parent in zip(names, parents, strict=True)])
+        levels.insert(0, [(composed(name), *above[parent]) for name, parent in zip(names, parents, strict=True)])
     return levels
 
 

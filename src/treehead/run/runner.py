@@ -79,6 +79,9 @@ def start(
     splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
     record = record_of(splits)
     setup = _set_up(config, dataset.tree, splits, objective)  # an error before anything is written leaves no folder
+    if (setup.model.std == 1).any():  # only a channel that does not vary has this deviation
+        text = "a channel of the images never varies; the network sees 0 there and learns nothing from it"
+        warnings.warn(text, UserWarning, stacklevel=2)
     make_folder(root)
     with _locked(folder):
         _check_empty(folder)  # another process may have been faster

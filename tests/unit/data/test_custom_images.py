@@ -437,5 +437,5 @@ def test_files_of_a_cache_entry(photos: Path, tmp_path: Path) -> None:
     cached([photos / "0.png"], tmp_path / "cache", [])
     (place,) = (tmp_path / "cache").iterdir()
     metadata = json.loads((place / "pack.json").read_text())
-    assert set(metadata) == {"digests", "unreadable"}
+    assert set(metadata) == {"digests", "unreadable", "notes"}
     assert (place / "pixels.u8").stat().st_size == 3 * 32 * 32
