@@ -1,16 +1,20 @@
 """The files of run folders and study folders: their names, and reading and writing them whole or not at all."""
 
 import json
+import math
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
+from treehead.inputs import check_file_name, check_regular, cut, parsed_json, printable, read_text, shown
 from treehead.records.run import EpochRecord
 from treehead.types import Array, UserError
 
@@ -46,6 +50,7 @@ class RunFolder:
     config = _File("config.toml")  # every setting of the run
     environment = _File("environment.json")  # machine, versions, commit, start and end
     tree = _File("tree.json")  # the label tree
+    images = _File("images.npz")  # which image, by the digest of its content, is in which part, with its labels
     network = _File("network.json")  # layers, shapes, parameters, multiply-adds
     history = _File("history.jsonl")  # a line per epoch
     checkpoint = _File("checkpoint.safetensors")  # weights and optimizer state; the header has the epoch
@@ -61,11 +66,11 @@ class RunFolder:
 
     def read_text(self, path: Path) -> str:
         """Raises: UserError: the file is missing or unreadable."""
-        return self._read(path, lambda: path.read_text(encoding="utf-8"))
+        return self._read(path, lambda: read_text(path))
 
     def read_json(self, path: Path) -> Any:
         """Raises: UserError: the file is missing, unreadable or not JSON."""
-        return self._read(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+        return self._read(path, lambda: parsed_json(read_text(path)))
 
     def read_tree(self) -> Any:
         """tree.json, or the one in the parent folder, which runs on the same tree may share.
@@ -78,18 +83,14 @@ class RunFolder:
     def read_arrays(self, path: Path) -> dict[str, Array]:
         """Raises: UserError: the file is missing, unreadable or not an .npz file."""
 
-        def load() -> dict[str, Array]:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-
-        return self._read(path, load)
+        return self._read(path, lambda: read_npz(path))
 
     def read_history(self) -> list[EpochRecord]:
         """One record per finished epoch, oldest first; [] before the first. See `records.run`."""
         if not self.history.exists():
             return []
         lines = self.read_text(self.history).splitlines()
-        return self._read(self.history, lambda: [json.loads(line) for line in lines])
+        return self._read(self.history, lambda: [parsed_json(line) for line in lines])
 
     def write_history(self, records: Sequence[EpochRecord]) -> None:
         """Replace the whole history, so that it always agrees with the checkpoint beside it."""
@@ -104,10 +105,11 @@ class RunFolder:
             raise UserError(f"there is no run folder at {self.root}")
         if not self.environment.exists():
             raise UserError(f"{self.root} is not a run folder: it has no {self.environment.name}")
-        version = self.read_json(self.environment).get("format")
+        environment = self.read_json(self.environment)
+        version = environment.get("format") if isinstance(environment, dict) else None
         if version != FORMAT:
             raise UserError(
-                f"{self.root} has run format {version}, and this version of treehead reads format {FORMAT}; "
+                f"{self.root} has run format {shown(version)}, and this version of treehead reads format {FORMAT}; "
                 f"use the version named in {self.environment.name}"
             )
         return self
@@ -133,20 +135,27 @@ class StudyFolder:
 
     def run(self, name: str) -> RunFolder:
         """The run folder of one cell."""
-        return RunFolder(self.runs / name)
+        return RunFolder(self.runs / check_file_name(name, "the run"))
 
     def asked(self, name: str) -> Path:
         """The config that one cell is started with."""
-        return self.runs / f"{name}.toml"
+        return self.runs / f"{check_file_name(name, 'the run')}.toml"
 
     def log(self, name: str) -> Path:
         """The output of one cell's run, of all attempts."""
-        return self.root / "logs" / f"{name}.txt"
+        return self.root / "logs" / f"{check_file_name(name, 'the run')}.txt"
+
+    def read_text(self, path: Path) -> str:
+        """Raises: UserError: the file is missing or unreadable."""
+        return self._read(path, lambda: read_text(path))
 
     def read_json(self, path: Path) -> Any:
         """Raises: UserError: the file is missing, unreadable or not JSON."""
+        return self._read(path, lambda: parsed_json(read_text(path)))
+
+    def _read(self, path: Path, read: Callable[[], T]) -> T:
         missing = f"{self.root} holds no {path.name}: it is not a study folder, or none of its runs has started"
-        return _read(path, lambda: json.loads(path.read_text(encoding="utf-8")), missing=missing)
+        return _read(path, read, missing=missing)
 
 
 def _read(path: Path, read: Callable[[], T], *, missing: str) -> T:
@@ -157,8 +166,41 @@ def _read(path: Path, read: Callable[[], T], *, missing: str) -> T:
         raise UserError(missing) from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{path} is damaged ({error}); run the command that writes it again") from None
+    except UserError:
+        raise
+    except (ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        reason = cut(printable(str(error)))
+        raise UserError(f"{path} is damaged ({reason}); run the command that writes it again") from None
+
+
+MOST_RATIO, ALWAYS_READ = 100, 2**28
+"""An .npz file may unpack to so many times its size, and to so many bytes in any case."""
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file; the sizes that it states are checked before anything is unpacked.
+
+    Raises: UserError: not a regular file. OSError, ValueError, BadZipFile: it cannot be read or is damaged.
+    """
+    most = max(ALWAYS_READ, MOST_RATIO * check_regular(path))
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > most:
+            raise ValueError(f"it would unpack to more than {most:,} bytes")
+        for member in members:
+            with archive.open(member) as file:
+                _check_header(file, member.file_size)
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Raises: ValueError: the array that a .npy file describes is not the one that it has room for."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != size - file.tell():
+        raise ValueError(f"an array of shape {shape} does not fit its {size:,} bytes")
 
 
 @contextmanager

@@ -230,3 +230,11 @@ except ValueError as error:
 """
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output == "TreeHeadClassifier needs scikit-learn: pip install 'treehead[sklearn]'\n"
+
+
+def test_bytes_are_refused_by_an_estimator_of_fractions() -> None:
+    """All of them would be white."""
+    X, y = coloured(8)
+    estimator = classifier().fit(X / 255, y)
+    with pytest.raises(UserError, match=r"fit was given numbers from .* to .*; most of X is far outside"):
+        estimator.predict(X)

@@ -196,7 +196,7 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("treehead.extras.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"exporting to ONNX needs onnx: pip install 'treehead\[onnx\]'"):
         exported(model, tmp_path, "onnx", replace=True)
-    with pytest.raises(UserError, match=r"needs onnxruntime: pip install 'treehead\[onnx\]'"):
+    with pytest.raises(UserError, match=r"needs onnxruntime, onnx: pip install 'treehead\[onnx\]'"):
         treehead.load(path)
 
 

@@ -91,7 +91,9 @@ def test_guarantees_are_asked_for_by_query() -> None:
     answer = send(client(), ("a.png", BLUE), max_error=0.2, set=0.9).json()["predictions"][0]
     assert (answer["confident"]["answer"], answer["confident"]["level"]) == ("carp", "fine")
     assert [(node["answer"], node["level"]) for node in answer["set"]] == [("fish", "kind")]
-    too_few = "--max-error: 600 held-out images are too few for this guarantee, which needs at least 999"
+    too_few = (
+        "--max-error: 600 held-out images are too few for this guarantee, which needs at least 999 with a known leaf"
+    )
     assert error(send(client(), ("a.png", BLUE), max_error=0.001)) == (422, too_few)
     assert error(send(client(), ("a.png", BLUE), max_error=0.2, confidence=0.5))[0] == 422
 

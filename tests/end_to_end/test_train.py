@@ -47,11 +47,12 @@ def trained(built_once: BuiltOnce) -> Path:
 
 
 def test_the_run_folder_is_complete(trained: Path) -> None:
-    present = {path.name for path in trained.iterdir()}
+    present = {path.name for path in trained.iterdir()} - {".lock"}
     assert present == {
         "config.toml",
         "environment.json",
         "tree.json",
+        "images.npz",
         "network.json",
         "history.jsonl",
         "checkpoint.safetensors",
@@ -62,7 +63,6 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
         "samples.npz",
         "report.html",
         "figures",
-        ".lock",
     }
     metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["images"] == 1200

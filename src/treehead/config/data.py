@@ -43,18 +43,18 @@ class ShrinkConfig(Section):
 
     until: float = Field(gt=0, le=1)
     """Fraction of the epochs at which this part ends."""
-    pixels: int = Field(ge=4)
+    pixels: int = Field(ge=4, le=4096)
     """Height and width of the images in this part."""
 
 
 class AugmentConfig(Section):
     """Augmentation of the training images, drawn anew in every epoch."""
 
-    crop_px: int = Field(default=4, ge=0)
+    crop_px: int = Field(default=4, ge=0, le=4096)
     """Padding of the random crop in pixels, by reflection; 0 disables it."""
     flip: bool = True
     """Horizontal flip with probability 0.5."""
-    cutout_px: int = Field(default=0, ge=0)
+    cutout_px: int = Field(default=0, ge=0, le=4096)
     """Side of the Cutout square in pixels, filled with the mean colour; 0 disables it."""
     cutmix: float = Field(default=0.0, ge=0, le=1)
     """Probability of CutMix per image; 0 disables it."""

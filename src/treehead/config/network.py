@@ -6,6 +6,9 @@ from pydantic import Field
 
 from treehead.config.section import Section
 
+MOST_CHANNELS = 8192
+"""Of a layer; a network has at most `spec.MOST_PARAMETERS` parameters besides."""
+
 
 class ReluConfig(Section):
     kind: Literal["relu"] = "relu"
@@ -22,13 +25,13 @@ class LeakyReluConfig(Section):
 class StageConfig(Section):
     """One resolution of the trunk: a convolution that changes width and resolution, then residual blocks."""
 
-    width: int = Field(ge=1)
+    width: int = Field(ge=1, le=MOST_CHANNELS)
     """Channels of the stage."""
     shrink: Literal["pool", "stride", "none"] = "pool"
     """Downsampling by 2: `pool`, max pooling after the convolution; `stride`, stride 2; `none`."""
-    residuals: int = Field(default=1, ge=0)
+    residuals: int = Field(default=1, ge=0, le=1000)
     """Number of residual blocks of two 3x3 convolutions."""
-    middle: int | None = Field(default=None, ge=1)
+    middle: int | None = Field(default=None, ge=1, le=MOST_CHANNELS)
     """Channels between the two convolutions of a residual block; the stage's width if not set."""
 
 
@@ -43,6 +46,7 @@ class NetworkConfig(Section):
             StageConfig(width=256, middle=400),
         ),
         min_length=1,
+        max_length=32,
     )
     """Stages from the image to the features."""
     grow: bool = False
@@ -50,7 +54,7 @@ class NetworkConfig(Section):
     activation: Annotated[ReluConfig | LeakyReluConfig, Field(discriminator="kind")] = ReluConfig()
     norm: Literal["batch", "none"] = "batch"
     """Normalisation after each convolution: `batch`, or `none` (which needs a far smaller learning rate)."""
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=MOST_CHANNELS)], ...], Field(max_length=32)] = ()
     """Widths of fully connected layers between the pooled features and the heads."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout rate of the features before the heads."""

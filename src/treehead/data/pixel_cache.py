@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from treehead.data.image_file import read_image
+from treehead.inputs import check_regular, cut, parsed_json, printable, read_text, shown_path
 from treehead.system import usable_cores
 from treehead.types import Array, OnProgress, UserError
 
-FORMAT = 1
+FORMAT = 2
 """Increase it when the same file would give other pixels than before."""
 PIXELS, METADATA = "pixels.u8", "pack.json"
 UNFINISHED = ".packing-"
@@ -40,13 +42,15 @@ class CachedPixels:
     """The pixels of some files, in the cache entry `place`.
 
     Shapes: pixels: (M, 3, H, W) uint8, memory-mapped; rows: (M,) int64, the index of each image in the list of files.
-    digests: M, of every readable file's bytes; unreadable: index in the list of files -> why it cannot be read.
+    digests: M, of every readable file's bytes; unreadable: index in the list of files -> why it cannot be read; notes:
+    what was assumed about images -> the number of these.
     """
 
     pixels: Array
     rows: Array
     digests: tuple[str, ...]
     unreadable: dict[int, str]
+    notes: dict[str, int]
     place: Path
 
 
@@ -117,47 +121,52 @@ def _key(files: Sequence[Path], image_px: int) -> str:
 def _opened(place: Path, image_px: int) -> CachedPixels | None:
     """The entry at `place`; None if there is none, or a damaged one."""
     try:
-        metadata = json.loads((place / METADATA).read_text(encoding="utf-8"))
+        metadata = parsed_json(read_text(place / METADATA))
         digests, unreadable = metadata["digests"], {int(row): reason for row, reason in metadata["unreadable"].items()}
         shape = (len(digests), 3, image_px, image_px)
         if (place / PIXELS).stat().st_size != np.prod(shape):
             return None
         pixels = np.memmap(place / PIXELS, np.uint8, "r", shape=shape) if digests else np.zeros(shape, np.uint8)
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
     rows = np.array([row for row in range(len(digests) + len(unreadable)) if row not in unreadable], np.int64)
-    return CachedPixels(pixels, rows, tuple(digests), unreadable, place)
+    notes = {str(note): int(count) for note, count in metadata.get("notes", {}).items()}
+    return CachedPixels(pixels, rows, tuple(digests), unreadable, notes, place)
 
 
 def _write(files: Sequence[Path], image_px: int, target: BinaryIO, on_progress: OnProgress) -> dict[str, Any]:
     digests: list[str] = []
     unreadable: dict[int, str] = {}
+    notes: Counter[str] = Counter()
     for row, result in enumerate(_read_all(files, image_px)):
         if isinstance(result, str):
             unreadable[row] = result
         else:
-            pixels, digest = result
+            pixels, digest, assumed = result
             target.write(pixels.tobytes())
             digests.append(digest)
+            notes.update(assumed)
         on_progress(row + 1, len(files))
-    return {"digests": digests, "unreadable": unreadable}
+    return {"digests": digests, "unreadable": unreadable, "notes": notes}
 
 
-def _read_all(files: Sequence[Path], image_px: int) -> Iterator[tuple[Array, str] | str]:
-    """Pixels and digest of each file, or why it cannot be read. In threads: Pillow reads without the GIL."""
+def _read_all(files: Sequence[Path], image_px: int) -> Iterator[tuple[Array, str, list[str]] | str]:
+    """Pixels, digest and notes of each file, or why it cannot be read. In threads: Pillow reads without the GIL."""
     with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(files), BLOCK):
             yield from pool.map(lambda path: _read(path, image_px), files[start : start + BLOCK])
 
 
-def _read(path: Path, image_px: int) -> tuple[Array, str] | str:
+def _read(path: Path, image_px: int) -> tuple[Array, str, list[str]] | str:
+    notes: list[str] = []
     try:
+        check_regular(path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return read_image(path, shape=(3, image_px, image_px)), digest
+        return read_image(path, shape=(3, image_px, image_px), notes=notes), digest, notes
     except UserError as error:
         return str(error)
     except OSError as error:
-        return f"cannot read {path}: {error.strerror or error}"
+        return f"cannot read {shown_path(path)}: {error.strerror or error}"
     except Exception as error:  # Pillow raises errors of any type for damaged files
-        return f"cannot read {path} ({type(error).__name__}: {error})"
+        return f"cannot read {shown_path(path)} ({type(error).__name__}: {cut(printable(str(error)))})"

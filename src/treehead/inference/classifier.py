@@ -4,16 +4,16 @@ Axes: N images, C channels, H W image, K_l classes of level l.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
+from PIL.Image import Image
 
 from treehead.config import changed
-from treehead.data.image_file import read_image
+from treehead.data.image_file import pixels_of
 from treehead.decode import decode, restricted
 from treehead.extras import require
 from treehead.hierarchy.subtree import leaves_under
@@ -54,12 +54,14 @@ class Classifier:
     calibration: Calibration
     logits: Network
 
-    def predict(self, images: Array | Sequence[Path | str], *, under: str | None = None) -> Prediction:
+    def predict(
+        self, images: "Array | Path | str | Image | Iterable[Path | str | Image]", *, under: str | None = None
+    ) -> Prediction:
         """Classify images.
 
         Args:
-            images: Image files, which are resized to the network's input, or an array of pixels, (N, C, H, W) uint8,
-                that already has this size.
+            images: One image or any iterable of images: paths or images of Pillow's, which are resized to the network's
+                input, or an array of pixels, (N, C, H, W) or (C, H, W) uint8, that already has this size.
             under: A node of the tree, such as "fish" or "superclass:fish". Only the classes below it are considered.
 
         Returns:
@@ -70,15 +72,7 @@ class Classifier:
                 has no such node.
         """
         leaves = None if under is None else leaves_under(self.tree, under)
-        if not len(images):
-            raise UserError("no images given")
-        if isinstance(images, np.ndarray):
-            pixels = images
-        else:
-            pixels = np.stack([read_image(Path(image), shape=self.input_shape) for image in images])
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != self.input_shape:
-            expected = ", ".join(map(str, self.input_shape))
-            raise UserError(f"expected (N, {expected}) uint8, got {pixels.shape} {pixels.dtype}")
+        pixels = pixels_of(images, self.input_shape)
         logits = self.logits(pixels)
         heads = [softmax(level) for level in logits]
         posterior = pool(logits, self.tree, self.calibration.weights)
@@ -160,12 +154,13 @@ def is_model(argument: str) -> bool:
 
 
 def _load_onnx(path: Path) -> Classifier:
-    require("onnxruntime")
+    require("onnxruntime", "onnx")
     from treehead.export.runtime import OnnxNetwork
 
     network = OnnxNetwork(path)
     metadata = read_metadata(path, network.metadata)
-    calibration = metadata.calibration
+    tree, calibration = metadata.tree, metadata.calibration
+    network.check(tree.levels, tree.sizes, metadata.input_shape)
     if not network.has_logits:  # its probabilities are at their temperatures already
-        calibration = uncalibrated(len(metadata.tree.levels), "the file was exported by an earlier version")
-    return Classifier(metadata.tree, metadata.input_shape, metadata.config.decode, calibration, network.logits)
+        calibration = uncalibrated(len(tree.levels), "the file was exported by an earlier version")
+    return Classifier(tree, metadata.input_shape, metadata.config.decode, calibration, network.logits)

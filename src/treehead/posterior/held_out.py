@@ -3,8 +3,6 @@
 Axes: N held-out images, L levels from the leaves up, K leaves.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -133,7 +131,7 @@ def to_json(calibration: Calibration, tree: LabelTree) -> dict[str, Any]:
     """The content of calibration.json."""
     return {
         "format": FORMAT,
-        "tree": tree_digest(tree),
+        "tree": tree.digest,
         "weights": dict(zip(tree.levels, calibration.weights, strict=True)),
         "images": calibration.images,
         "source": calibration.source,
@@ -157,7 +155,7 @@ def from_json(value: Mapping[str, Any], tree: LabelTree) -> Calibration:
         fitted = int(value["images"]) > 0
         weights = _checked((1 / temperatures[0] if fitted else 1.0, *[0.0] * (len(tree.levels) - 1)))
         return Calibration(weights, int(value["images"]), "a temperature of the leaf head, by an earlier version")
-    if value["tree"] != tree_digest(tree):
+    if value["tree"] != tree.digest:
         raise UserError("it was fitted on another tree")
     weights = _checked(tuple(float(value["weights"][level]) for level in tree.levels))
     thresholds = [tuple(None if t is None else float(t) for t in value[key]) for key in ("back_off", "sets")]
@@ -166,12 +164,6 @@ def from_json(value: Mapping[str, Any], tree: LabelTree) -> Calibration:
             raise ValueError("its thresholds are not probabilities")
     decoder = value["decoder"] if value["decoder"] is None else str(value["decoder"])
     return Calibration(weights, int(value["images"]), str(value["source"]), decoder, *thresholds)
-
-
-def tree_digest(tree: LabelTree) -> str:
-    """SHA-256 of the tree's levels, classes and parents; its name does not matter."""
-    value = [tree.levels, tree.names, tree.parents]
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
 
 
 def _check_head(value: object) -> None:

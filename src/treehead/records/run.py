@@ -280,6 +280,8 @@ class Environment(TypedDict):
     """Total duration of the training steps; None before the end."""
     peak_memory_bytes: int | None
     """Peak resident memory of the process; None before the end."""
+    tree_digest: NotRequired[str]
+    """Digest of the label tree; see `LabelTree.digest`."""
 
 
 class LayerRow(TypedDict):

@@ -366,7 +366,7 @@ def test_given_parts_are_kept(photos: Path, tmp_path: Path) -> None:
 def test_images_with_the_same_content_stay_together() -> None:
     entries = [ImageEntry(Path(str(number)), ("cat",)) for number in range(20)]
     digests = [str(number // 4) for number in range(20)]  # five contents, four copies each
-    parts = divide(entries, np.zeros((20, 1), np.int64), digests, test_share=0.4)
+    parts = divide(entries, digests, test_share=0.4)
     assert {digests[row] for row in parts["test"]}.isdisjoint(digests[row] for row in parts["train"])
     assert len(parts["test"]) == 8
 
@@ -437,5 +437,5 @@ def test_files_of_a_cache_entry(photos: Path, tmp_path: Path) -> None:
     cached([photos / "0.png"], tmp_path / "cache", [])
     (place,) = (tmp_path / "cache").iterdir()
     metadata = json.loads((place / "pack.json").read_text())
-    assert set(metadata) == {"digests", "unreadable"}
+    assert set(metadata) == {"digests", "unreadable", "notes"}
     assert (place / "pixels.u8").stat().st_size == 3 * 32 * 32

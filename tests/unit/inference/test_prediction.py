@@ -107,7 +107,7 @@ def test_a_guarantee_does_not_hold_for_another_decoder() -> None:
     ("pixels", "message"),
     [
         (np.zeros((1, 3, 4, 4), np.float32), r"expected \(N, 3, 4, 4\) uint8, got \(1, 3, 4, 4\) float32"),
-        (np.zeros((3, 4, 4), np.uint8), r"got \(3, 4, 4\) uint8"),
+        (np.zeros((4, 4), np.uint8), r"got \(4, 4\) uint8"),
         (np.zeros((0, 3, 4, 4), np.uint8), "no images given"),
         ([], "no images given"),
     ],

@@ -1,6 +1,5 @@
 """Read a run folder and check its files against each other."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from treehead.hierarchy.tree import LabelTree
+from treehead.inputs import MOST_CONFIG, parsed_toml, read_text
 from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Machine, Metrics, Network
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
@@ -70,12 +70,14 @@ def read_run(root: Path) -> RunRecord:
     """
     folder = RunFolder(root).checked()
     config_text, config = _read_config(folder.config)
-    tree = _read_tree(folder)
+    tree, environment = _read_tree(folder), _read_environment(folder)
+    if environment.get("tree_digest", tree.digest) != tree.digest:
+        raise _damaged(folder.tree, "it is not the tree that the run was trained with")
     return RunRecord(
         name=str(config.get("name") or root.resolve().name),
         config_text=config_text,
         config=config,
-        environment=_read_environment(folder),
+        environment=environment,
         tree=tree,
         network=_read_network(folder),
         history=_read_history(folder, tree.levels),
@@ -107,12 +109,14 @@ def _record(path: Path, value: object, kind: type[T]) -> T:
 
 def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
+        text = read_text(path, most=MOST_CONFIG)
+        return text, parsed_toml(text)
     except FileNotFoundError:
         raise UserError(f"{path.parent} is not a complete run folder: {path.name} is missing") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except UserError:
+        raise
     except ValueError as error:
         raise _damaged(path, error) from None
 
