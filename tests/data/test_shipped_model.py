@@ -13,22 +13,19 @@ from treehead.api import export_file
 from treehead.config import changed
 from treehead.data import cifar100
 from treehead.data.dataset import Images
-from treehead.decode import decode, path_shares
 from treehead.inference.classifier import classifier_of, open_model
-from treehead.inference.model import Model
+from treehead.inference.prediction import Prediction
 from treehead.system import usable_cores
-from treehead.types import Array
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicted:
-    """What the PyTorch engine gives for the test images in float32. Shapes: probabilities: per level (N, K_l)."""
+    """The test images, and what the PyTorch engine answers in float32."""
 
-    model: Model
     test: Images
-    probabilities: list[Array]
+    prediction: Prediction
 
 
 @pytest.fixture(scope="module")
@@ -37,34 +34,33 @@ def predicted(cifar100_root: Path) -> Predicted:
     exact = dataclasses.replace(model, config=changed(model.config, {"engine.precision": "float32"}))
     test = cifar100.read(cifar100_root, model.tree).test
     assert len(test) == 10_000
-    return Predicted(model, test, classifier_of(exact).probabilities(test.pixels))
+    return Predicted(test, classifier_of(exact).predict(test.pixels))
 
 
 def test_the_shipped_model_gives_its_metrics(predicted: Predicted) -> None:
     """With 16-bit kernels, in float32 on a CPU: as metrics.json beside it says."""
-    tree = predicted.model.tree
-    answers = decode(predicted.model.config.decode, predicted.probabilities, tree).answers
     folders = (REPOSITORY / "src" / "treehead" / "models" / "cifar100", RESULTS / "cifar100")
     metrics, published = (json.loads((folder / "metrics.json").read_text()) for folder in folders)
-    for column, level in enumerate(tree.levels):
-        accuracy = float((answers[:, column] == predicted.test.labels[:, column]).mean())
+    for column, level in enumerate(predicted.prediction.tree.levels):
+        accuracy = float((predicted.prediction.answers[:, column] == predicted.test.labels[:, column]).mean())
         assert accuracy == pytest.approx(metrics["accuracy"][level], abs=0.002), level
         assert accuracy == pytest.approx(published["accuracy"][level], abs=0.003), level
 
 
 def test_onnx_runtime_agrees_on_every_test_image(predicted: Predicted, tmp_path: Path) -> None:
-    """Probabilities agree to 1e-4, float32 against float32; paths agree unless the two best are nearly tied."""
+    """Probabilities agree to 1e-4, float32 against float32; answers agree unless the two best are nearly tied."""
     import onnxruntime
 
-    model, pixels, expected = predicted.model, predicted.test.pixels, predicted.probabilities
+    expected, pixels = predicted.prediction, predicted.test.pixels
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = usable_cores()
     session = onnxruntime.InferenceSession(export_file("cifar100", kind="onnx", out=tmp_path / "model.onnx"), options)
-    parts = [session.run(None, {"images": pixels[start : start + 100]}) for start in range(0, 10_000, 100)]
-    *probabilities, paths = (np.concatenate(output) for output in zip(*parts, strict=True))
-    for level, ours, theirs in zip(model.tree.levels, expected, probabilities, strict=True):
+    names = [f"probabilities_{level}" for level in expected.tree.levels]
+    parts = [session.run([*names, "path"], {"images": pixels[at : at + 100]}) for at in range(0, 10_000, 100)]
+    *nodes, paths = (np.concatenate(output) for output in zip(*parts, strict=True))
+    for level, ours, theirs in zip(expected.tree.levels, expected.probabilities, nodes, strict=True):
         np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4, err_msg=level)
-    shares = np.sort(path_shares(expected, model.tree), axis=1)
-    clear = shares[:, -1] > (1 + 1e-3) * shares[:, -2]
+    scores = np.sort(expected.leaf_scores, axis=1)
+    clear = scores[:, -1] - scores[:, -2] > 1e-3
     assert clear.mean() > 0.99
-    np.testing.assert_array_equal(paths[clear], decode("path", expected, model.tree).answers[clear])
+    np.testing.assert_array_equal(paths[clear], expected.answers[clear])

@@ -11,7 +11,8 @@ import pytest
 from filelock import FileLock
 
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.calibration import NO_IMAGES, Calibration
+from treehead.inference.calibration import NO_IMAGES
+from treehead.posterior.held_out import uncalibrated
 from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Metrics, Network
 from treehead.run.evaluation import measure
 from treehead.runfiles import RunFolder, write_arrays, write_json, write_text
@@ -130,12 +131,11 @@ def _metrics(tree: dict[str, Any], labels: Array, answers: Array, rng: np.random
     logits = [rng.normal(0, 0.5, (labels.shape[1], len(names))) for names in tree["names"]]
     for level, chosen in zip(logits, answers, strict=True):
         level[np.arange(len(chosen)), chosen] += 4
-    uncalibrated = Calibration((1.0,) * len(logits), reason=NO_IMAGES)
     return measure(
         LabelTree.from_json(tree),
         labels=labels.T,
         logits=logits,
-        calibration=uncalibrated,
+        calibration=uncalibrated(len(logits), NO_IMAGES),
         decode_kind="independent",
         split="official",
     )

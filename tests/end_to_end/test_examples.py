@@ -30,10 +30,10 @@ def output_of(name: str, folder: Path, **choices: int) -> str:
 
 @pytest.mark.slow
 def test_a_first_model_from_a_folder(tmp_path: Path) -> None:
-    output = output_of("first_model.py", folder=tmp_path, images=40, epochs=12)
+    output = output_of("first_model.py", folder=tmp_path, images=30, epochs=10)
     accuracy = re.search(r"^accuracy (\d+) % on (\d+) held-out images$", output, re.MULTILINE)
     assert accuracy is not None
-    assert int(accuracy[1]) > 26  # of six outlines, after a few epochs; by chance 17
+    assert int(accuracy[1]) > 50  # of four textures, after a few epochs
     assert [line.split()[0] for line in output.splitlines()[-2:]] == ["class", "group"]
 
 
@@ -66,5 +66,5 @@ def test_cross_validation(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_custom_loss_changes_the_mistakes(tmp_path: Path) -> None:
     output = output_of("own_loss.py", folder=tmp_path)
-    plain, custom = map(int, re.findall(r"round answered as angular: (\d+)", output))
+    plain, custom = map(int, re.findall(r"patterned answered as uniform: (\d+)", output))
     assert custom < plain

@@ -97,7 +97,7 @@ def test_page_carries_everything_it_shows(reported: Path) -> None:
             assert min(image.size) > 400
 
 
-def test_confidence_section_has_temperatures_and_areas(run_folder: MakeRun) -> None:
+def test_confidence_section_has_calibration_guarantees_and_areas(run_folder: MakeRun) -> None:
     root = run_folder()
     folder, levels = RunFolder(root), ("fine", "family", "kingdom")
     labels = np.tile(np.arange(3), (3, 1)).T
@@ -105,10 +105,21 @@ def test_confidence_section_has_temperatures_and_areas(run_folder: MakeRun) -> N
     figures = selective_figures(levels, labels=labels, answers=labels[[0, 0, 2]], confidences=confidences)
     plain = {"loss": dict.fromkeys(levels, 1.25), "calibration_error": dict.fromkeys(levels, 0.1)}
     scaled = {"loss": dict.fromkeys(levels, 1.125), "calibration_error": dict.fromkeys(levels, 0.05)}
-    fitted = {"temperature": dict.fromkeys(levels, 1.5), "images": 600, "reason": None}
-    measured_again(root, **figures, calibration=fitted | {"before": plain, "after": scaled})
+    fitted = {"weights": dict.fromkeys(levels, 0.75), "images": 600, "source": "600 images held out"}
+    bound = {"max_error": 0.05, "threshold": 0.8, "error": 0.043, "low": 0.03, "high": 0.06}
+    sets = {"asked": 0.9, "threshold": 0.2, "coverage": 0.91, "low": 0.89, "high": 0.93, "nodes": 1.5, "leaves": 2.25}
+    kept = {"risk_control": [bound | {"answered": dict.fromkeys(levels, 0.25)}], "sets": [sets]}
+    measured_again(root, **figures, calibration=fitted | {"before": plain, "after": scaled}, guarantees=kept)
     text = read(write_report(root)).text
-    assert "fitted on 600 validation images, fine 1.50 (loss 1.250 before, 1.125 after" in text
+    assert "Its weights were fitted on 600 images held out." in text
+    for row in (
+        "Weight How much the head of this level counts in the posterior. 0.75 0.75 0.75",
+        "Loss Of the head of this level alone. 1.250 1.250 1.250",
+        "Loss, posterior Of the sums of the posterior's leaves. 1.125 1.125 1.125",
+        "at most 5 % 4.30 % 3.00 % to 6.00 % 80.0 % 25.0 % 25.0 % 25.0 % 25.0 %",
+        "at least 90 % 91.00 % 89.00 % to 93.00 % 1.50 2.25",
+    ):
+        assert "".join(row.split()) in "".join(text.split()), row
     assert (
         "Area under the risk-coverage curve (mean risk over all coverages; lower is better): fine 0.111" in text
     )  # (0 + 0 + 1/3) / 3

@@ -47,7 +47,7 @@ def with_decoders(metrics: dict[str, Any]) -> dict[str, Any]:
     same = {"calibration_error": metrics["calibration_error"], "loss": metrics["loss"]}
     return metrics | {
         "decoders": dict.fromkeys(DECODERS, metrics),
-        "calibration": {"before": same, "after": same, "images": 0, "reason": "no validation images of its own"},
+        "calibration": {"before": same, "after": same, "images": 0, "source": "no images were held out"},
     }
 
 

@@ -74,8 +74,8 @@ def test_train_on_a_folder_and_predict(work: Path, balance: str) -> None:
     assert metrics["images"] == metrics["known"]["group"] == 15
     assert metrics["known"]["class"] == sum(metrics["severity_counts"]) == 14
     assert len(metrics["recall"]["class"]) == 3
-    assert metrics["decoders"]["independent"]["accuracy"] == pytest.approx(metrics["accuracy"])
-    assert metrics["decoders"]["independent"]["severity_counts"] == metrics["severity_counts"]
+    assert metrics["decoders"]["crm"]["accuracy"] == pytest.approx(metrics["accuracy"])
+    assert metrics["decoders"]["crm"]["severity_counts"] == metrics["severity_counts"]
     page = (work / run / "report.html").read_text(encoding="utf-8")
     assert "class over the 14 labelled ones" in page
     assert "Mean recall" in page

@@ -10,7 +10,11 @@ import typer
 from treehead.types import RunError, UserError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from treehead.inference.files import Outcome
+    from treehead.inference.output import PredictOptions
+    from treehead.inference.writers import WriteBatch
 
 ExportFormat = Enum("ExportFormat", {"onnx": "onnx", "safetensors": "safetensors"})
 DEFAULT_MODEL = "cifar100"
@@ -31,6 +35,16 @@ def predict(
         float | None,
         typer.Option(metavar="X", help="Add the answer at the deepest level whose confidence is at least X (0 to 1)."),
     ] = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Add the deepest answer such that at most this fraction of images is answered wrongly."
+        ),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option("--set", metavar="X", help="Add the fewest nodes that hold the truth with this probability."),
+    ] = None,
     under: Annotated[
         str | None, typer.Option(metavar="NODE", help="Only consider classes below this node of the tree.")
     ] = None,
@@ -41,20 +55,27 @@ def predict(
     from treehead.inference.classifier import load
     from treehead.inference.files import predict_files
     from treehead.inference.output import PredictOptions
-    from treehead.inference.writers import file_writer, stdout_writer
     from treehead.progress import progress_bar
     from treehead.recipes import changes_of
 
     model, images, overrides = _split(arguments)
-    if out and as_json:
-        raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
-    options = PredictOptions(top, nodes, confidence, under)
-    writer = file_writer(out, options, replace=force) if out else stdout_writer(options, as_json=as_json)
+    options = PredictOptions(top, nodes, confidence, max_error, coverage, under)
+    writer = _writer(out, options, replace=force, as_json=as_json)
     with writer as write:  # opened before the model is loaded, so that an unusable file is reported at once
         classifier = load(model, changes=changes_of(overrides))
         with progress_bar("images", visible=out is not None) as on_progress:
             outcome = predict_files(classifier, images, options, write=write, on_progress=on_progress)
     _print_outcome(outcome, out)
+
+
+def _writer(
+    out: Path | None, options: "PredictOptions", *, replace: bool, as_json: bool
+) -> "AbstractContextManager[WriteBatch]":
+    from treehead.inference.writers import file_writer, stdout_writer
+
+    if out and as_json:
+        raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
+    return file_writer(out, options, replace=replace) if out else stdout_writer(options, as_json=as_json)
 
 
 def _split(arguments: list[str]) -> tuple[str, list[Path], list[str]]:

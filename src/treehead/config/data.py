@@ -22,6 +22,8 @@ class DataConfig(Section):
     """`official`, or train:validation in percent such as 80:20 or 90:10, stratified by leaf."""
     pool: Literal["train", "all"] = "train"
     """What a percentage splits: the training images (`train`), or training and test images together (`all`)."""
+    calibration: float = Field(default=0.0, ge=0, lt=1)
+    """Fraction of the training images kept for calibration, stratified by leaf; 0: the validation images, if any."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """Class balancing: `weights` in the loss, or `sampling` rare classes more often."""
     image_px: int = Field(default=64, ge=32, le=224)

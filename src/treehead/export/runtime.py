@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from treehead.metrics.flat import SMALLEST
 from treehead.types import Array, UserError
 
 PREDICT_BATCH = 500  # images per call; the result does not depend on it
@@ -32,15 +33,18 @@ class OnnxNetwork:
         except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise UserError(f"{path} is not a valid ONNX model: {str(error).splitlines()[0]}") from None
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        outputs = [output.name for output in self._session.get_outputs()]
+        self.has_logits = any(name.startswith("logits_") for name in outputs)
+        """False for files of export format 1, which have probabilities of each head instead."""
+        self._outputs = [
+            name for name in outputs if name.startswith("logits_" if self.has_logits else "probabilities_")
+        ]
 
-    def probabilities(self, pixels: Array) -> list[Array]:
-        """Shapes: pixels: (N, C, H, W) uint8, N at least 1; returns per level (N, K_l) float64, rows sum to 1."""
+    def logits(self, pixels: Array) -> list[Array]:
+        """Shapes: pixels: (N, C, H, W) uint8, N at least 1; returns per level (N, K_l) float32."""
         parts = [
-            self._session.run(
-                self._outputs[:-1], {"images": np.ascontiguousarray(pixels[start : start + PREDICT_BATCH])}
-            )
+            self._session.run(self._outputs, {"images": np.ascontiguousarray(pixels[start : start + PREDICT_BATCH])})
             for start in range(0, len(pixels), PREDICT_BATCH)
         ]
-        levels = (np.concatenate(level).astype(np.float64) for level in zip(*parts, strict=True))
-        return [level / level.sum(axis=1, keepdims=True) for level in levels]
+        levels = [np.concatenate(level) for level in zip(*parts, strict=True)]
+        return levels if self.has_logits else [np.log(np.maximum(level, np.float32(SMALLEST))) for level in levels]

@@ -1,4 +1,4 @@
-"""A trained network with everything that inference needs: config, tree, weights, input statistics, temperatures."""
+"""A trained network with everything that inference needs: config, tree, weights, input statistics, calibration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from treehead.config import EngineConfig, RunConfig, changed, read_config
 from treehead.engines.api import Engine
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.calibration import read_calibration
+from treehead.posterior.held_out import Calibration
 from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
 from treehead.training.checkpoint import load_weights, save_weights
@@ -36,8 +37,8 @@ class Model:
     weights: Weights
     mean: Array
     std: Array
-    temperatures: tuple[float, ...]
-    """Divisors of the logits of each head, leaves first."""
+    calibration: Calibration
+    """How the heads are pooled into one posterior."""
 
 
 def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
@@ -61,7 +62,7 @@ def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -
         mean, std = weights.pop(MEAN), weights.pop(STD)
     except KeyError as error:
         raise UserError(f"{folder.weights} is not a treehead weights file: {error} is missing") from None
-    return Model(config, tree, spec, weights, mean, std, read_calibration(folder, tree.levels).temperatures)
+    return Model(config, tree, spec, weights, mean, std, read_calibration(folder, tree))
 
 
 def engine_kind(config: EngineConfig) -> "type[ScratchEngine | PyTorchEngine]":

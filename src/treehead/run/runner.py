@@ -15,8 +15,11 @@ from treehead.engines.objective import Objective, check_objective
 from treehead.engines.weights import initial_weights
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.calibration import NO_IMAGES
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
+from treehead.posterior.held_out import uncalibrated
 from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
+from treehead.run.calibration import borrowed
 from treehead.run.environment import describe_environment, now
 from treehead.run.evaluation import evaluate_model
 from treehead.run.losses import objective_of
@@ -133,15 +136,15 @@ def _set_up(config: RunConfig, load: Loader, objective: Objective | None) -> _Se
         require("tensorboard")
     engine_kind(config.engine).check(config.engine)  # before the data is read, which may take long
     dataset = load(config.data)
-    splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
+    splits = splits_of(config, dataset)
     spec = spec_of(config, dataset)
     network = grown(config.network, min(spec.input_shape[1:]))
     for part in config.augment.shrink:
         check_size(network, part.pixels, part.pixels)
     objective = _objective_for(config, dataset.tree, splits, objective)
     mean, std = channel_statistics(splits.train.pixels)
-    uncalibrated = (1.0,) * len(dataset.tree.levels)
-    model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std, uncalibrated)
+    calibration = uncalibrated(len(dataset.tree.levels), NO_IMAGES)
+    model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std, calibration)
     return _Setup(model, splits, build_engine(model).trainer(objective, config.optimizer, splits.train))
 
 
@@ -169,7 +172,7 @@ def _train(setup: _Setup, folder: RunFolder, callback: Callback) -> Run:
     seconds = sum(record["seconds"] for record in folder.read_history())
     environment.update(finished=now(), seconds=round(seconds, 1), peak_memory_bytes=peak_memory_bytes())
     write_json(folder.environment, environment)
-    evaluate_model(trainer.engine, model, setup.splits, folder, decode_kind=config.decode)
+    evaluate_model(trainer.engine, model, setup.splits, folder)
     return Run(folder.root)
 
 
@@ -180,15 +183,49 @@ def _engine_facts(config: RunConfig, engine: Engine) -> dict[str, str]:
 def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None = None) -> Run:
     """Evaluate a trained run on its test images again, perhaps with another decoder or engine; replaces its metrics.
 
+    Conventions: another decoder becomes that of the run's config.
+
     Raises: UserError: the run is not finished, or its data set is missing.
     """
     folder = RunFolder(root).checked()
     with _locked(folder):
         model = load_model(folder, changes)
         config = model.config
-        splits = split(load(config.data), config.data.split, pool=config.data.pool, seed=config.seed)
-        evaluate_model(build_engine(model), model, splits, folder, decode_kind=config.decode)
+        evaluate_model(build_engine(model), model, splits_of(config, load(config.data)), folder)
+        if "decode" in (changes or {}):  # later predictions answer as these metrics say
+            stored = read_config(folder.read_text(folder.config))
+            write_text(folder.config, write_config(changed(stored, {"decode": config.decode})))
     return Run(root)
+
+
+def calibrate(root: Path, donor: Path, *, load: Loader) -> Run:
+    """Take over the calibration of another run, for a run that held no images out, and evaluate it again.
+
+    Conventions: a run keeps what it took over: later evaluations use it too.
+    Raises: UserError: a run is not finished, the donor is not calibrated or has another tree, or the run has held-out
+        images of its own.
+    """
+    folder, theirs = RunFolder(root).checked(), load_model(RunFolder(donor).checked())
+    with _locked(folder):
+        model = load_model(folder)
+        if theirs.tree != model.tree:
+            raise UserError(f"{donor} has the tree {theirs.tree.name}, {root} has {model.tree.name}: name a run of it")
+        name = donor.resolve().name
+        taken = borrowed(theirs.calibration, donor=name, theirs=theirs.config, ours=model.config)
+        splits = splits_of(model.config, load(model.config.data))
+        if splits.held_out is not None:
+            raise UserError(
+                f"{root} has {len(splits.held_out):,} held-out images of its own; `treehead evaluate {root}` fits on "
+                "them"
+            )
+        evaluate_model(build_engine(model), dataclasses.replace(model, calibration=taken), splits, folder)
+    return Run(root)
+
+
+def splits_of(config: RunConfig, dataset: Dataset) -> Splits:
+    """The parts of the data set that this config names."""
+    data = config.data
+    return split(dataset, data.split, pool=data.pool, calibration=data.calibration, seed=config.seed)
 
 
 def spec_of(config: RunConfig, dataset: Dataset) -> NetSpec:
