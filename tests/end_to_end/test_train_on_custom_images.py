@@ -81,9 +81,13 @@ def test_train_on_a_folder_and_predict(work: Path, balance: str) -> None:
     assert "Mean recall" in page
     answer = command("predict", run, "photos/cold/ph'oto 3.png", folder=work)
     assert answer.returncode == 0, answer.stderr
-    again = command("train", "--data", "photos", "--out", f"{run}-again", *QUICK, folder=work)
-    assert again.returncode == 0, again.stderr
-    assert "reading" not in again.stdout  # the pixels are in the cache
+
+
+def test_images_are_read_once(work: Path) -> None:
+    for number in range(2):
+        result = command("data", "check", "photos", "data.image_px=40", folder=work)
+        assert result.returncode == 0, result.stderr
+        assert ("reading" in result.stdout + result.stderr) == (number == 0)
 
 
 def test_train_on_a_manifest_and_show_its_network(work: Path) -> None:
