@@ -55,7 +55,7 @@ def test_check_lists_classes_problems_and_what_a_run_would_do(work: Path) -> Non
     assert "! unreadable images (1 of 76):" in lines
     assert "! classes with fewer than 10 training images (1): cold" in lines
     assert "heads: class (3 classes), group (2 classes)" in lines
-    cache = r"cache: .*/cache/treehead/pictures/.* \(0\.2 MB\)"
+    cache = r"cache: .*/cache/treehead/images/.* \(0\.2 MB\)"
     assert any(re.fullmatch(cache, line) for line in lines)
     assert "training: 60 images at 32 x 32 pixels" in lines
     assert "test: 15 images, held out by data.test_share = 0.2, the same in every run" in lines

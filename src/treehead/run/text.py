@@ -100,7 +100,7 @@ def comparison_lines(comparison: Comparison, first: str, second: str) -> Iterato
         if known < comparison.images:
             yield f"  {level} over {known:,} labelled images"
     for row in comparison.differences:
-        remark = "not significant" if row.is_noise else ""
+        remark = "not significant" if row.is_noise else "significant"
         yield (
             f"  {row.metric:<28} {row.first:8.4f} -> {row.second:7.4f}   {row.difference:+8.4f}   "
             f"{row.low:+8.4f} to {row.high:+8.4f}   {remark}"
