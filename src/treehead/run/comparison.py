@@ -47,6 +47,16 @@ def compare(first: Path, second: Path) -> Comparison:
     return Comparison(len(one.labels), known, paired_differences(one.measures, two.measures), tests)
 
 
+def _fit(tree: LabelTree, labels: Array, answers: Array, probabilities: list[Array]) -> bool:
+    """Whether arrays of predictions have the shapes and the class ids of this tree."""
+    shapes = [(len(labels), size) for size in tree.sizes] if labels.ndim == 2 else []
+    whole = labels.shape == answers.shape == (len(labels), len(tree.levels)) and len(labels) > 0
+    ids = whole and bool(((labels >= -1) & (labels < tree.sizes) & (answers >= 0) & (answers < tree.sizes)).all())
+    return (
+        ids and [level.shape for level in probabilities] == shapes and all(np.isfinite(p).all() for p in probabilities)
+    )
+
+
 def _drawn(config: RunConfig) -> tuple[object, ...]:
     return config.data.pool, config.data.split, config.seed
 
@@ -60,7 +70,9 @@ def _read(root: Path) -> _Predictions:
         probabilities = [stored[f"probabilities_{level}"].astype(np.float64) for level in tree.levels]
         labels, answers = stored["labels"].astype(np.int64), stored["answers"].astype(np.int64)
         kind = metrics["decode"]
-    except (KeyError, TypeError) as error:
+        if not _fit(tree, labels, answers, probabilities):
+            raise ValueError("the arrays do not fit the label tree")
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the predictions of {root} are damaged ({error}); run `treehead evaluate {root}` to write them again"
         ) from None
