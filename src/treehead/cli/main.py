@@ -110,4 +110,5 @@ def _lenient_output() -> None:
     """Print letters that the encoding of the output lacks as \\uNNNN: an old code page is no reason to fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # whoever reads it may be gone
+                stream.reconfigure(errors="backslashreplace")

@@ -37,7 +37,7 @@ def _in_record(value: object, kind: Any, where: str) -> str | None:
             if text := disagreement(value[key], each, f"{where}.{key}" if where else key):
                 return text
         elif key in required:
-            return f"{where or 'it'} lacks the key {key!r}"
+            return f"key {key!r} is missing{f' in {where}' if where else ''}"
     return None
 
 

@@ -32,7 +32,7 @@ def test_a_record_agrees() -> None:
     [
         ({"name": 1}, "name is no str"),
         ({"inner": []}, "inner is no object"),
-        ({"inner": {"share": 1}}, "inner lacks the key 'count'"),
+        ({"inner": {"share": 1}}, "key 'count' is missing in inner"),
         ({"inner": {"share": "1", "count": 1}}, "inner.share is no float"),
         ({"inner": {"share": float("nan"), "count": 1}}, "inner.share is no float"),
         ({"inner": {"share": True, "count": 1}}, "inner.share is no float"),
@@ -48,4 +48,4 @@ def test_a_difference_is_named_by_its_place(change: dict[str, object], message: 
 
 def test_no_record_at_all() -> None:
     assert disagreement(7, Outer) == "it is no object"
-    assert disagreement({}, Outer) == "it lacks the key 'name'"
+    assert disagreement({}, Outer) == "key 'name' is missing"
