@@ -157,6 +157,16 @@ def share_of_cores(place: int, shares: int) -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
+def most_open_files() -> int:
+    """Files and connections that this process may have open at once; a guess where the platform does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 2048
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft if soft != resource.RLIM_INFINITY else 65_536
+
+
 def total_memory_bytes() -> int:
     """Memory of this machine."""
     return psutil.virtual_memory().total
