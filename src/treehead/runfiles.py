@@ -16,7 +16,8 @@ import numpy as np
 
 from treehead.inputs import check_file_name, check_regular, cut, parsed_json, printable, read_text, shown
 from treehead.records.run import EpochRecord
-from treehead.types import Array, UserError
+from treehead.system import exclusive
+from treehead.types import Array, RunError, UserError
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class RunFolder:
     events = _File("events")  # TensorBoard events; only with output.tensorboard=true
     report = _File("report.html")
     figures = _File("figures")
-    lock = _File(".lock")  # held by the process that trains or evaluates the run
+    lock = _File(".lock")  # held by the process that trains, evaluates or reports on the run; removed at the end
 
     def read_text(self, path: Path) -> str:
         """Raises: UserError: the file is missing or unreadable."""
@@ -203,12 +204,47 @@ def _check_header(file: IO[bytes], size: int) -> None:
         raise ValueError(f"an array of shape {shape} does not fit its {size:,} bytes")
 
 
+_HELD: dict[Path, Callable[[], bool]] = {}
+"""The run folders that this process works on, and whether each is still there."""
+
+
+@contextmanager
+def alone(folder: RunFolder) -> Iterator[None]:
+    """Work on a run folder while no other process does.
+
+    Conventions: temporary files that a killed process has left are removed. In this block, `written_whole` refuses to
+        write below the folder once it was removed or replaced, so that no half of it rises again.
+    Raises: UserError: another process works on it.
+    """
+    message = f"another process trains, evaluates or reports on {folder.root}; wait for it, or stop it first"
+    with exclusive(folder.lock, message) as is_held:
+        for place in (folder.root, folder.figures):
+            for left in place.glob(".*.*"):
+                if left.name != folder.lock.name and left.is_file():
+                    left.unlink(missing_ok=True)
+        root = folder.root.absolute()
+        _HELD[root] = is_held
+        try:
+            yield
+        finally:
+            _HELD.pop(root, None)
+
+
+def _check_held(path: Path) -> None:
+    """Raises: RunError: `path` is below a run folder that was removed while this process works on it."""
+    for root, is_held in _HELD.items():
+        if root in path.absolute().parents and not is_held():
+            raise RunError(f"{root} was removed or replaced while this run was at work; nothing more is written")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
 
     The rename is atomic, so a reader, a crash or a full disk never leaves half a file at `path`.
+    Raises: RunError: see `alone`.
     """
+    _check_held(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -219,6 +255,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
+        _check_held(path)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes the file private; other users may read results
         temporary.replace(path)
     finally:

@@ -264,7 +264,9 @@ def test_a_warning_about_the_tree_stands_at_the_top(reported: Path, run_folder: 
 def test_hierarchical_and_haf5_figures_have_rows(run_folder: MakeRun) -> None:
     root = run_folder()
     shares = {"precision": 0.7654, "recall": 0.8765, "f1": 0.8172}
-    measured_again(root, hierarchical=shares, haf5={"mistake_severity": 2.5, "hd": {"1": 0.75}})
+    counts: dict[str, object] = {"severity_counts": [1], "severity_share": None, "severity_chance": [1.0]}
+    haf5 = counts | {"mistake_severity": 2.5, "hd": {"1": 0.75}}
+    measured_again(root, hierarchical=shares, haf5=haf5)
     text = read(write_report(root)).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "76.54 % / 87.65 % / 81.72 %" in text
     assert "Mean mistake severity on tree haf5" in text

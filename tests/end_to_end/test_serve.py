@@ -230,7 +230,7 @@ def test_drawn_samples_are_of_classes_in_the_tree() -> None:
 def test_openapi_lists_the_errors() -> None:
     described = client().get("/openapi.json").json()
     predict = described["paths"]["/api/predict"]["post"]
-    assert predict["responses"].keys() == {"200", "413", "415", "421", "422", "500"}
+    assert predict["responses"].keys() == {"200", "403", "408", "413", "415", "421", "422", "500", "507"}
     assert "multipart/form-data" in predict["requestBody"]["content"]
     assert all(path.startswith("/api/") for path in described["paths"])
 

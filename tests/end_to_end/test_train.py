@@ -247,9 +247,9 @@ def test_a_folder_with_a_run_is_not_overwritten(trained: Path) -> None:
 def test_a_run_is_trained_by_one_process_at_a_time(trained: Path) -> None:
     data = shapes(train_per_leaf=4, test_per_leaf=2)
     with exclusive(RunFolder(trained).lock, "held"):
-        with pytest.raises(UserError, match="another process trains or evaluates"):
+        with pytest.raises(UserError, match="another process trains, evaluates or reports on"):
             runner.resume(trained, load=lambda _: data, callback=Silent())
-        with pytest.raises(UserError, match="another process trains or evaluates"):
+        with pytest.raises(UserError, match="another process trains, evaluates or reports on"):
             runner.evaluate(trained, load=lambda _: data)
 
 

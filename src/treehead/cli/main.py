@@ -2,15 +2,19 @@
 
 import contextlib
 import errno
+import functools
 import io
 import os
 import sys
 import warnings
+from collections.abc import Callable
 
 import typer
 
 from treehead.cli import data, inference, inspect, training
+from treehead.cli.arguments import INTERRUPTED
 from treehead.inputs import cut, printable, say
+from treehead.system import termination_as_interrupt
 from treehead.types import Note, RunError, UserError
 
 USER_ERROR, RUN_ERROR = 2, 1
@@ -40,10 +44,27 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Download CIFAR-100, check data sets, draw sample sheets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+
+
+def stoppable(command: Callable[..., object]) -> Callable[..., object]:
+    """A command that ends in one line and exit code 130 on Ctrl-C and on signals to stop, after it has cleaned up."""
+
+    @functools.wraps(command)
+    def run(*arguments: object, **options: object) -> object:
+        try:
+            with termination_as_interrupt():
+                return command(*arguments, **options)
+        except KeyboardInterrupt:
+            say("treehead: stopped", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
+
+
 for command in COMMANDS:
-    app.command()(command)
+    app.command()(stoppable(command))
 for command in DATA_COMMANDS:
-    data_app.command()(command)
+    data_app.command()(stoppable(command))
 
 
 def main() -> None:
@@ -90,4 +111,5 @@ def _lenient_output() -> None:
     """Print letters that the encoding of the output lacks as \\uNNNN: an old code page is no reason to fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # whoever reads it may be gone
+                stream.reconfigure(errors="backslashreplace")

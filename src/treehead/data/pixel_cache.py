@@ -3,7 +3,8 @@
 An entry of the cache is a folder: `pixels.u8`, the images one after another, and `pack.json`. Its name is two digests:
 of the folder or table that lists the images, with their size in pixels; and of what determines the pixels, that is the
 path, size and modification time of every file, and the version of this format. It is written under a temporary name
-and renamed, so an entry is always complete; then older entries of the same folder or table are removed.
+and renamed, so an entry is always complete; it is locked while it is written, so that what a killed process has left
+can be told from what another is writing. Then older entries of the same folder or table are removed.
 Axes: M readable images, H W image.
 """
 
@@ -16,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,15 +26,17 @@ import numpy as np
 
 from treehead.data.image_file import read_image
 from treehead.inputs import check_regular, cut, parsed_json, printable, read_text, shown_path
-from treehead.system import usable_cores
+from treehead.system import exclusive, is_locked, usable_cores
 from treehead.types import Array, OnProgress, UserError
 
 FORMAT = 2
 """Increase it when the same file would give other pixels than before."""
 PIXELS, METADATA = "pixels.u8", "pack.json"
-UNFINISHED = ".packing-"
+UNFINISHED, LOCK = ".packing-", "lock"
+TRIES = 5
+"""Attempts to move an entry to its place while other processes do the same."""
 STALE_SECONDS = 86_400
-"""Unfinished entries, left by a killed process, are removed when nothing was written to them for this long."""
+"""Unfinished entries without a lock are removed when nothing was written to them for this long."""
 BLOCK = 256
 """Images in flight at a time: memory does not grow with their number."""
 
@@ -81,18 +85,36 @@ def cached_pixels(
             f"cannot cache the images in {cache} ({error.strerror}); choose another folder: data.cache=FOLDER"
         ) from None
     try:
-        with (temporary / PIXELS).open("wb") as target:
-            metadata = _write(files, image_px, target, on_progress)
-        (temporary / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
-        if place.exists():  # it is damaged, otherwise it would have been opened
-            shutil.rmtree(place)
-        temporary.rename(place)
+        with exclusive(temporary / LOCK, "a new folder is not locked"):
+            with (temporary / PIXELS).open("wb") as target:
+                metadata = _write(files, image_px, target, on_progress)
+            (temporary / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
+        cached = _placed(temporary, place, image_px)
         _remove_older(place, family)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    written = _opened(place, image_px)
-    assert written is not None, "an entry that was just written can be opened"
-    return written
+    return cached
+
+
+def _placed(made: Path, place: Path, image_px: int) -> CachedPixels:
+    """The entry at `place`, which another process may have finished a moment ago; else the one that was `made`.
+
+    Raises: OSError: it can be neither opened nor moved there.
+    """
+    for attempt in range(TRIES):
+        if (cached := _opened(place, image_px)) is not None:
+            return cached
+        try:
+            if place.exists():  # it is damaged, otherwise it would have been opened
+                place.rename(made.with_name(f"{made.name}-damaged-{attempt}"))
+                shutil.rmtree(made.with_name(f"{made.name}-damaged-{attempt}"), ignore_errors=True)
+            made.rename(place)
+        except OSError:
+            if attempt == TRIES - 1:
+                raise
+    cached = _opened(place, image_px)
+    assert cached is not None, "an entry that was just moved there can be opened"
+    return cached
 
 
 def _remove_older(place: Path, family: str) -> None:
@@ -101,9 +123,16 @@ def _remove_older(place: Path, family: str) -> None:
         if other != place:
             shutil.rmtree(other, ignore_errors=True)
     for unfinished in place.parent.glob(f"{UNFINISHED}*"):
-        written = max((path.stat().st_mtime for path in (unfinished, *unfinished.glob(PIXELS))), default=0.0)
-        if written < time.time() - STALE_SECONDS:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process sweeps, too
+            if _is_abandoned(unfinished):
+                shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _is_abandoned(unfinished: Path) -> bool:
+    if (unfinished / LOCK).exists():
+        return not is_locked(unfinished / LOCK)
+    written = max(path.stat().st_mtime for path in (unfinished, *unfinished.glob(PIXELS)))
+    return written < time.time() - STALE_SECONDS
 
 
 def _key(files: Sequence[Path], image_px: int) -> str:

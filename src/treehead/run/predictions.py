@@ -58,10 +58,19 @@ def read_predictions(folder: RunFolder, tree: LabelTree) -> Predictions:
         labels, answers = stored["labels"].astype(np.int64), stored["answers"].astype(np.int64)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from None
-    shapes = [(len(labels), size) for size in tree.sizes]
-    if [level.shape for level in logits] != shapes or labels.shape != answers.shape:
+    if not _fit(tree, labels, answers, logits):
         raise _damaged(folder, f"its arrays do not fit the tree {tree.name}")
     return Predictions(labels, answers, logits)
+
+
+def _fit(tree: LabelTree, labels: Array, answers: Array, logits: list[Array]) -> bool:
+    """Whether the arrays belong to the tree, and hold class ids and numbers."""
+    shape = (len(labels), len(tree.levels))
+    shaped = labels.shape == answers.shape == shape
+    if not shaped or [level.shape for level in logits] != [(len(labels), size) for size in tree.sizes]:
+        return False
+    ids = (labels >= -1).all() and (answers >= 0).all() and (labels < tree.sizes).all() and (answers < tree.sizes).all()
+    return bool(ids) and all(bool(np.isfinite(level).all()) for level in logits)
 
 
 def _packed(logits: Array) -> tuple[Array, float]:

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -26,9 +25,9 @@ from treehead.run.environment import describe_environment, now
 from treehead.run.evaluation import evaluate_model
 from treehead.run.image_record import ImageRecord, Restored, read_record, record_of, restore, write_record
 from treehead.run.losses import objective_of
-from treehead.runfiles import RunFolder, make_folder, write_json, write_text
+from treehead.runfiles import RunFolder, alone, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
-from treehead.system import exclusive, peak_memory_bytes
+from treehead.system import peak_memory_bytes
 from treehead.training import resuming
 from treehead.training.loop import Callback, fit
 from treehead.training.schedule import build_schedule
@@ -86,7 +85,7 @@ def start(
         text = "a channel of the images never varies; the network sees 0 there and learns nothing from it"
         warnings.warn(text, UserWarning, stacklevel=2)
     make_folder(root)
-    with _locked(folder):
+    with alone(folder):
         _check_empty(folder)  # another process may have been faster
         write_text(folder.config, write_config(config))
         write_json(folder.tree, dataset.tree.to_json())
@@ -106,11 +105,6 @@ def _check_empty(folder: RunFolder) -> None:
         )
 
 
-def _locked(folder: RunFolder) -> AbstractContextManager[None]:
-    """Only one process may train or evaluate a run at a time. Raises: UserError: another one does."""
-    return exclusive(folder.lock, f"another process trains or evaluates {folder.root}; wait for it, or stop it first")
-
-
 def resume(
     root: Path,
     *,
@@ -128,7 +122,7 @@ def resume(
     config = changed(read_config(folder.read_text(folder.config)), changes or {})
     if objective is not None and config.loss.kind != "custom":
         raise UserError(f"{root} was started with loss.kind = {config.loss.kind!r}; resume it without an objective")
-    with _locked(folder):
+    with alone(folder):
         _check_machine(config)
         tree = LabelTree.from_json(folder.read_tree())
         record, restored = _restored(folder, config, tree, load)
@@ -255,7 +249,7 @@ def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None =
     Raises: UserError: the run is not finished, or its data set is missing or does not fit it.
     """
     folder = RunFolder(root).checked()
-    with _locked(folder):
+    with alone(folder):
         model = load_model(folder, changes)
         config = model.config
         _, restored = _restored(folder, config, model.tree, load, take_new=take_new)
@@ -275,7 +269,7 @@ def calibrate(root: Path, donor: Path, *, load: Loader) -> Run:
         images of its own.
     """
     folder, theirs = RunFolder(root).checked(), load_model(RunFolder(donor).checked())
-    with _locked(folder):
+    with alone(folder):
         model = load_model(folder)
         if theirs.tree != model.tree:
             raise UserError(f"{donor} has the tree {theirs.tree.name}, {root} has {model.tree.name}: name a run of it")

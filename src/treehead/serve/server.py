@@ -24,9 +24,8 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
     Raises: UserError: no such model, an unusable address, or the extra `serve` is missing.
     """
     require("fastapi", "uvicorn", "python_multipart")
-    import uvicorn
-
     from treehead.serve.app import build_app
+    from treehead.serve.connections import server_of
     from treehead.serve.hosts import LOOPBACK, names_of
     from treehead.serve.samples import samples_of
 
@@ -43,9 +42,8 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
             names=names_of(host) | set(names),
             ready=lambda: _announce(name, address, open_to_others=host not in LOOPBACK, show=show),
         )
-        config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            server_of(app).run(sockets=[listener])
         except KeyboardInterrupt:  # raised again by uvicorn after a graceful shutdown
             say("\nstopped", file=sys.stderr)
 

@@ -83,9 +83,7 @@ def cells(study: Study, only: Mapping[str, Sequence[str]] | None = None) -> list
     """
     only = only or {}
     _check_choices(study, only)
-    total = math.prod(len(axis.choices) for axis in study.axes) * (1 + len(study.extras))
-    if total > MOST_CELLS:
-        raise UserError(f"the study {study.name} has up to {total:,} runs, more than {MOST_CELLS:,}; use fewer choices")
+    _check_size(study.name, study.axes, len(study.extras))
     selected = []
     for extra in (None, *study.extras):
         for names in product(*(axis.choices for axis in study.axes)):
@@ -98,6 +96,13 @@ def cells(study: Study, only: Mapping[str, Sequence[str]] | None = None) -> list
     if not selected:
         raise UserError(f"--only leaves no run of the study {study.name}; `treehead study ... --list` shows all runs")
     return selected
+
+
+def _check_size(name: str, axes: Iterable[Axis], num_extras: int) -> None:
+    """Raises: UserError: the study has more runs than anybody can start."""
+    total = math.prod(len(axis.choices) for axis in axes) * (1 + num_extras)
+    if total > MOST_CELLS:
+        raise UserError(f"the study {name} has up to {total:,} runs, more than {MOST_CELLS:,}; use fewer choices")
 
 
 def _cell(study: Study, choices: dict[str, str], extra: Extra | None) -> Cell:
@@ -168,6 +173,7 @@ def _study(file: StudyFile) -> Study:
     base = changed(recipe(file.recipe) if file.recipe else RunConfig(), file.config)
     named = (Axis(name, dict(choices)) for name, choices in file.choices.items())
     axes = (*named, *(axis(key, values) for key, values in file.axes.items()))
+    _check_size(file.name, axes, len(file.extra))
     compare = default_compare(axes) if file.compare is None else tuple(file.compare)
     extras = tuple(Extra(name, table.of, table.change) for name, table in file.extra.items())
     return Study(file.name, file.about, base, axes, compare, extras)

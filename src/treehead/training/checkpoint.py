@@ -5,6 +5,7 @@ that a damaged or edited file is refused.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,15 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from treehead.inputs import check_regular, cut, printable
+from treehead.inputs import check_regular, cut, parsed_json, printable
 from treehead.runfiles import written_whole
 from treehead.types import UserError, Weights
 
-DIGEST = "digest"
-"""The entry of the header with the digest of everything else in the file."""
+HEADER, DIGEST = "treehead", "digest"
+"""The one entry of a file's header, as JSON, and its key with the digest of everything else in the file.
+
+One entry, since safetensors writes several in any order, and the same state should be the same bytes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,9 @@ def read_weights(path: Path) -> tuple[Weights, dict[str, str]]:
 
 
 def _save(path: Path, arrays: Weights, header: Mapping[str, str]) -> None:
-    whole = {**header, DIGEST: _digest(arrays, header)}
+    whole = json.dumps({**header, DIGEST: _digest(arrays, header)}, sort_keys=True)
     with written_whole(path) as temporary:
-        temporary.write_bytes(save(arrays, whole))
+        temporary.write_bytes(save(arrays, {HEADER: whole}))
 
 
 def _load(path: Path) -> tuple[Weights, dict[str, str]]:
@@ -94,7 +98,7 @@ def _load(path: Path) -> tuple[Weights, dict[str, str]]:
         check_regular(path)
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            header = file.metadata() or {}
+            header = _header(file.metadata() or {})
     except FileNotFoundError:
         raise UserError(f"{path.parent} has no {path.name}: the run is not finished") from None
     except UserError:
@@ -105,6 +109,19 @@ def _load(path: Path) -> tuple[Weights, dict[str, str]]:
     if DIGEST in header and header[DIGEST] != _digest(arrays, rest):
         raise UserError(f"{path} was damaged or edited after it was written; restore it, or train again")
     return arrays, header
+
+
+def _header(metadata: dict[str, str]) -> dict[str, str]:
+    """The entries of a header: of our one entry, or as an earlier version wrote them.
+
+    Raises: ValueError: there are others beside our one, or it is no JSON object of text.
+    """
+    if HEADER not in metadata:
+        return metadata
+    header = parsed_json(metadata[HEADER])
+    if len(metadata) > 1 or not isinstance(header, dict) or not all(isinstance(text, str) for text in header.values()):
+        raise ValueError("its header was edited")
+    return header
 
 
 def _digest(arrays: Weights, header: Mapping[str, str]) -> str:

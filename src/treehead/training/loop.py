@@ -94,6 +94,7 @@ def fit(
         results = train_epoch(trainer, epoch, callback)
         seconds = time.perf_counter() - started
         checked = _validate(trainer, validation)
+        _stop_if_not_finite(checked.losses, len(epoch.learning_rates) - 1, epoch)
         record: EpochRecord = {
             "epoch": number,
             "learning_rate": float(epoch.learning_rates[-1]),

@@ -174,3 +174,24 @@ def test_another_history_is_refused(folder: RunFolder, change: Callable[[RunFold
 def test_an_epoch_out_of_range_is_refused(folder: RunFolder, epoch: int) -> None:
     with pytest.raises(UserError, match="is not the history of"):
         resumed(folder, facts(), epoch=epoch)
+
+
+def test_the_same_state_is_the_same_bytes_and_no_entry_can_be_added(tmp_path: Path) -> None:
+    facts = {name: name for name in ("config", "tree", "images", "history")}
+    for name in ("a", "b"):
+        save_checkpoint(tmp_path / name, Checkpoint(2, CHECKPOINT.weights, CHECKPOINT.optimizer, facts))
+    data = (tmp_path / "a").read_bytes()
+    assert data == (tmp_path / "b").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"]["epoch"] = "99"
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    (tmp_path / "a").write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    with pytest.raises(UserError, match="its header was edited"):
+        load_checkpoint(tmp_path / "a")
+
+
+def test_times_are_not_part_of_a_history() -> None:
+    slower = record(1) | {"seconds": 99.0, "images_per_second": 1.0}
+    assert history_digest([slower]) == history_digest([record(1)])  # pyright: ignore[reportArgumentType]

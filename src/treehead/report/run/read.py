@@ -9,6 +9,7 @@ import numpy as np
 
 from treehead.hierarchy.tree import LabelTree
 from treehead.inputs import MOST_CONFIG, parsed_toml, read_text
+from treehead.records.agreement import disagreement
 from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Machine, Metrics, Network
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
@@ -102,9 +103,10 @@ def _object(path: Path, value: object, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def _record(path: Path, value: object, kind: type[T]) -> T:
-    """`value`, if it has every required key of the TypedDict `kind`."""
-    keys: frozenset[str] = getattr(kind, "__required_keys__")  # noqa: B009
-    return cast("T", _object(path, value, sorted(keys)))
+    """`value`, if it agrees with the TypedDict `kind`."""
+    if wrong := disagreement(value, kind):
+        raise _damaged(path, wrong)
+    return cast("T", value)
 
 
 def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
