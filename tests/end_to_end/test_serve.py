@@ -180,6 +180,7 @@ def test_parallel_requests_are_predicted_one_at_a_time() -> None:
     predictions = [response["predictions"][0] for response in responses]
     answers = [(prediction["image"], prediction["levels"]["fine"]["answer"]) for prediction in predictions]
     assert answers == [(f"{i}.png", ("cat", "carp")[i % 2]) for i in range(20)]
+    assert [prediction["paths"][0]["path"][0] for prediction in predictions] == ["cat", "carp"] * 10
     assert most == [1]
 
 

@@ -3,6 +3,7 @@
 Axes: N images, L levels from the leaves up, K leaves, K_l classes of level l.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,15 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.answers)
+
+    def __getitem__(self, images: slice) -> "Prediction":
+        """The prediction for some of the images."""
+        return dataclasses.replace(
+            self,
+            probabilities=tuple(level[images] for level in self.probabilities),
+            answers=self.answers[images],
+            leaf_scores=self.leaf_scores[images],
+        )
 
     @property
     def confidences(self) -> Array:

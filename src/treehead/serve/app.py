@@ -180,7 +180,7 @@ def _add_predict(app: FastAPI, classifier: Classifier) -> None:
             raise
         except Exception as error:
             raise HTTPException(500, f"the network failed ({type(error).__name__}: {error})") from error
-        answers = [{"nodes": None, **entry} for entry in objects(_names(images), prediction, options)]
+        answers = [{"set": None, "nodes": None, **entry} for entry in objects(_names(images), prediction, options)]
         return JSONResponse({"predictions": answers})  # pyright: ignore[reportReturnType]
 
 

@@ -31,6 +31,14 @@ def test_confidence_is_the_probability_of_the_answer() -> None:
     assert PREDICTION.as_dicts()[1]["kind"] == {"answer": "mammal", "probability": 0.96}
 
 
+def test_a_part_of_the_images_has_their_answers() -> None:
+    second = PREDICTION[1:]
+    assert len(second) == 1
+    assert second.names() == PREDICTION.names()[1:]
+    assert list(second.top_paths(2)) == list(PREDICTION.top_paths(2))[1:]
+    assert second.backed_off(0.5) == PREDICTION.backed_off(0.5)[1:]
+
+
 def test_backing_off_gives_the_deepest_confident_answer() -> None:
     assert PREDICTION.backed_off(0.42) == [Answer("kind", "mammal", 0.6), Answer("fine", "cat", 0.9)]
     assert PREDICTION.backed_off(0.7)[0] is None
