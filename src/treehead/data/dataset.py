@@ -6,7 +6,7 @@ Axes: N images, C channels, H W image, L levels of the tree.
 import dataclasses
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,10 +97,10 @@ def split(dataset: Dataset, kind: str, *, pool: str = "train", calibration: floa
 def _with_calibration(splits: Splits, share: float, tree: LabelTree, seed: int) -> Splits:
     """Raises: UserError: a leaf would have no training images left."""
     kept = np.ones(len(splits.train), bool)
-    rng = np.random.default_rng([seed, 1])  # not the stream that drew the split
+    shuffled = _shuffling(splits.train, f"{seed}, calibration", [seed, 1])  # not the chance that drew the split
     strata = deepest_known(splits.train.labels)
     for stratum in np.unique(strata):
-        members = rng.permutation(np.flatnonzero(strata == stratum))
+        members = shuffled(np.flatnonzero(strata == stratum))
         kept[members[: round(len(members) * share)]] = False
     train, held_out = splits.train.take(np.flatnonzero(kept)), splits.train.take(np.flatnonzero(~kept))
     counts = (_leaf_counts(images, tree) for images in (splits.train, train))
@@ -160,12 +160,7 @@ def _joined(first: Images, second: Images) -> Images:
 
 def _stratified(images: Images, share: float, names: tuple[str, ...], seed: int) -> Array:
     """(N,) bool: a random `share` of the images of each leaf, and of each class that is the deepest known."""
-    rng, labels = np.random.default_rng(seed), images.labels
-    ranks = None if images.digests is None else content_ranks(images.digests.tolist(), seed)
-
-    def shuffled(members: Array) -> Array:
-        return rng.permutation(members) if ranks is None else members[np.argsort(ranks[members], kind="stable")]
-
+    shuffled, labels = _shuffling(images, seed, seed), images.labels
     chosen = np.zeros(len(labels), bool)
     for leaf, name in enumerate(names):
         members = shuffled(np.flatnonzero(labels[:, 0] == leaf))
@@ -180,6 +175,14 @@ def _stratified(images: Images, share: float, names: tuple[str, ...], seed: int)
     return chosen
 
 
+def _shuffling(images: Images, salt: int | str, seed: int | list[int]) -> Callable[[Array], Array]:
+    """A function that shuffles indices of images: by their content and `salt` where it is known, else by `seed`."""
+    if images.digests is None:
+        return np.random.default_rng(seed).permutation
+    ranks = content_ranks(images.digests.tolist(), salt)
+    return lambda members: members[np.argsort(ranks[members], kind="stable")]
+
+
 def _without_cutting(members: Array, count: int, digests: Array | None) -> int:
     """The number nearest to `count` at which no copies of one image are parted; `count` itself where there is none."""
     if digests is None:
@@ -189,7 +192,7 @@ def _without_cutting(members: Array, count: int, digests: Array | None) -> int:
     return int(cuts[np.abs(cuts - count).argmin()]) if len(cuts) else count
 
 
-def content_ranks(digests: Sequence[object], seed: int) -> Array:
+def content_ranks(digests: Sequence[object], seed: int | str) -> Array:
     """(N,) uint64: a number for each image that depends on its content and the seed alone, as if drawn at random."""
     hashes = (hashlib.blake2b(f"{seed}:{digest}".encode(), digest_size=8).digest() for digest in digests)
     return np.frombuffer(b"".join(hashes), np.uint64)

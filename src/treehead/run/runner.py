@@ -272,7 +272,7 @@ def calibrate(root: Path, donor: Path, *, load: Loader) -> Run:
     with alone(folder):
         model = load_model(folder)
         if theirs.tree != model.tree:
-            raise UserError(f"{donor} has the tree {theirs.tree.name}, {root} has {model.tree.name}: name a run of it")
+            raise UserError(f"{donor} was trained on another label tree than {root}; name a run of the same tree")
         name = donor.resolve().name
         taken = borrowed(theirs.calibration, donor=name, theirs=theirs.config, ours=model.config)
         _, restored = _restored(folder, model.config, model.tree, load)
