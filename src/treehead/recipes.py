@@ -43,6 +43,34 @@ def cifar100_fast() -> RunConfig:
     )
 
 
+def cifar100_sprint() -> RunConfig:
+    """Three heads on CIFAR-100 in a tenth of the arithmetic: a network and a schedule made for eight epochs."""
+    return changed(
+        RunConfig(name="cifar100-sprint"),
+        {
+            "network.whitening_px": 2,
+            "network.stages": [
+                {"width": 64, "residual_kernels": [1, 1]},
+                {"width": 192, "middle": 128, "residual_kernels": [3, 1]},
+                {"width": 384, "middle": 256, "kernel_size": 2},
+            ],
+            "network.activation": {"kind": "silu"},
+            "network.pool": "mean_max",
+            "network.init": "dirac",
+            "network.head_init": 0.2,
+            "loss.label_smoothing": 0.25,
+            "loss.level_weights": [1.0, 0.1, 0.05],
+            "optimizer": {"kind": "muon", "adam_learning_rate": 6e-3},
+            "schedule.warmup": 0.25,
+            "augment.crop_px": 2,
+            "augment.alternating_flip": True,
+            "augment.shrink": [{"until": 0.15, "pixels": 20}, {"until": 0.5, "pixels": 24}],
+            "train.epochs": 8,
+            "train.batch_size": 512,
+        },
+    )
+
+
 def shapes() -> RunConfig:
     """The built-in shapes, for `make demo`: a small network, 12 epochs.
 
@@ -82,6 +110,7 @@ def folder() -> RunConfig:
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cifar100": cifar100,
     "cifar100-fast": cifar100_fast,
+    "cifar100-sprint": cifar100_sprint,
     "shapes": shapes,
     "folder": folder,
 }

@@ -16,6 +16,7 @@ from treehead.config import (
     Optimizer,
     SgdConfig,
     ShrinkConfig,
+    SiluConfig,
     StageConfig,
 )
 from treehead.data.augment import dropout_scale
@@ -157,6 +158,16 @@ NETWORKS = {
         activation=LeakyReluConfig(),
         hidden=(9, 5),
         dropout=0.3,
+    ),
+    "whitened": NetworkConfig(
+        whitening_px=2,
+        stages=(
+            StageConfig(width=8, residual_kernels=(1, 1)),
+            StageConfig(width=12, middle=6, residual_kernels=(3, 1)),
+            StageConfig(width=16, kernel_size=2),
+        ),
+        activation=SiluConfig(),
+        pool="mean_max",
     ),
     "no-residuals": NetworkConfig(stages=(StageConfig(width=8, residuals=0), StageConfig(width=20, residuals=0))),
 }

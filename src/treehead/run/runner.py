@@ -13,6 +13,7 @@ from treehead.data.dataset import Dataset, Splits, channel_statistics, split
 from treehead.engines.api import Engine, Trainer
 from treehead.engines.objective import Objective, check_objective
 from treehead.engines.weights import initial_weights
+from treehead.engines.whitening import whitening_kernels
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
@@ -26,7 +27,7 @@ from treehead.system import exclusive, peak_memory_bytes
 from treehead.training.loop import Callback, fit
 from treehead.training.schedule import build_schedule
 from treehead.training.tensorboard import TensorBoardCallback
-from treehead.types import UserError
+from treehead.types import Array, UserError, Weights
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
 
@@ -141,8 +142,17 @@ def _set_up(config: RunConfig, load: Loader, objective: Objective | None) -> _Se
     objective = _objective_for(config, dataset.tree, splits, objective)
     mean, std = channel_statistics(splits.train.pixels)
     uncalibrated = (1.0,) * len(dataset.tree.levels)
-    model = Model(config, dataset.tree, spec, initial_weights(spec, seed=config.seed), mean, std, uncalibrated)
+    weights = first_weights(config, spec, splits.train.pixels, mean=mean, std=std)
+    model = Model(config, dataset.tree, spec, weights, mean, std, uncalibrated)
     return _Setup(model, splits, build_engine(model).trainer(objective, config.optimizer, splits.train))
+
+
+def first_weights(config: RunConfig, spec: NetSpec, pixels: Array, *, mean: Array, std: Array) -> Weights:
+    """The initial weights of a run, which depend on its training images if it whitens their patches."""
+    network, whitening = config.network, None
+    if network.whitening_px:
+        whitening = whitening_kernels(pixels, mean=mean, std=std, kernel_size=network.whitening_px)
+    return initial_weights(spec, seed=config.seed, init=network.init, head_init=network.head_init, whitening=whitening)
 
 
 def _objective_for(config: RunConfig, tree: LabelTree, splits: Splits, objective: Objective | None) -> Objective:

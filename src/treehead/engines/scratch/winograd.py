@@ -37,13 +37,16 @@ class WinogradConv2d:
 
     Shapes: x: (N, H, W, C); y: (N, H, W, K); weight: (K, C, 3, 3); v: (36, T, C); u: (36, C, K); m: (36, T, K).
     Conventions: no bias; tiles beyond the edge of the image are padded with zeros and cropped. The rounding error is
-        about ten times that of the direct sum.
+        about ten times that of the direct sum. With `first`, dx is not needed: backward returns an empty array.
     Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.3.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, dtype: type[np.floating] = np.float32) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, first: bool = False, dtype: type[np.floating] = np.float32
+    ) -> None:
         memory = np.zeros((3, 3, in_channels, out_channels), dtype)
         self.weight = Param(memory.transpose(3, 2, 0, 1))  # indexed as OIHW, stored as HWIO: the order of the products
+        self.first = first
 
     def params(self) -> dict[str, Param]:
         return {"weight": self.weight}
@@ -70,16 +73,14 @@ class WinogradConv2d:
             transform_output(m, y, start, stop)
 
         def backward(dy: Array) -> Array:
-            dm, dv, dx = (
-                m,
-                empty(v.shape, x.dtype),
-                empty(x.shape, x.dtype),
-            )  # dm reuses the memory of m
-            du = empty(u.shape, x.dtype)
+            dm, du = m, empty(u.shape, x.dtype)  # dm reuses the memory of m
+            dv, dx = (empty((0,) if self.first else like.shape, x.dtype) for like in (v, x))
 
             def backward_block(start: int, stop: int) -> None:
                 block_tiles = slice(start * tiles, stop * tiles)
                 transform_output_gradient(dy, dm, start, stop)
+                if self.first:
+                    return
                 np.matmul(dm[:, block_tiles], u.swapaxes(1, 2), out=dv[:, block_tiles])
                 transform_input_gradient(dv, dx, start, stop)
 
