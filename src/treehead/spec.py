@@ -298,3 +298,18 @@ def num_parameters(spec: NetSpec) -> int:
 def num_multiply_adds(spec: NetSpec) -> int:
     """Multiply-adds of one forward pass of one image, in convolutions and linear layers."""
     return sum(row.multiply_adds for row in rows(spec))
+
+
+def num_training_multiply_adds(spec: NetSpec) -> int:
+    """Multiply-adds of one forward and one backward pass of one image, in convolutions and linear layers.
+
+    Conventions: a layer is computed once forward, once for the gradient of its weights unless they are frozen, and
+        once for the gradient of its input unless nothing before it is trained: the first trained layer costs twice its
+        forward pass, a frozen first layer once, every other layer three times.
+    """
+    total, trained_before = 0, False
+    for row in rows(spec):
+        is_trained = row.parameters > 0
+        total += row.multiply_adds * (1 + is_trained + trained_before)
+        trained_before = trained_before or is_trained
+    return total

@@ -27,6 +27,7 @@ from treehead.system import exclusive, peak_memory_bytes
 from treehead.training.loop import Callback, fit
 from treehead.training.schedule import build_schedule
 from treehead.training.tensorboard import TensorBoardCallback
+from treehead.training.work import training_work
 from treehead.types import Array, UserError, Weights
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
@@ -79,7 +80,9 @@ def start(
         write_json(folder.tree, setup.model.tree.to_json())
         write_json(folder.network, network_json(setup.model.spec))
         engine = setup.trainer.engine
-        write_json(folder.environment, describe_environment(engine.accelerator) | _engine_facts(config, engine))
+        environment = describe_environment(engine.accelerator) | _engine_facts(config, engine)
+        work = training_work(config, setup.model.spec, num_images=len(setup.splits.train))
+        write_json(folder.environment, environment | {"work_pflop": round(work, 6)})
         return _train(setup, folder, callback)
 
 
