@@ -41,6 +41,7 @@ CASES: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "conv-4x4-stride2": (lambda: Conv2d(2, 3, 4, 2, dtype=FLOAT), (2, 6, 7, 2)),
     "conv-frozen": (lambda: Conv2d(3, 4, 2, frozen=True, dtype=FLOAT), (2, 4, 5, 3)),
     "winograd": (small_conv, (2, 8, 4, 3)),
+    "winograd-2x2-pixels": (small_conv, (3, 2, 2, 3)),
     "winograd-ragged": (lambda: WinogradConv2d(2, 3, dtype=FLOAT), (2, 5, 7, 2)),
     "batch_norm": (norm, (3, 3, 2, 3)),
     "batch_norm-relu": (lambda: norm(0.0), (3, 3, 2, 3)),

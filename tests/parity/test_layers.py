@@ -46,6 +46,7 @@ CASES: dict[str, tuple[Callable[[], Layer], list[spec.Layer], tuple[int, ...]]] 
         (2, 5, 4, 3),
     ),
     "winograd": (lambda: WinogradConv2d(3, 4, dtype=FLOAT), [spec.Conv2d(3, 4)], (2, 8, 4, 3)),
+    "winograd-2x2-pixels": (lambda: WinogradConv2d(3, 4, dtype=FLOAT), [spec.Conv2d(3, 4)], (3, 2, 2, 3)),
     "winograd-ragged": (lambda: WinogradConv2d(20, 18, dtype=FLOAT), [spec.Conv2d(20, 18)], (2, 6, 9, 20)),
     "batch_norm": (norm, [spec.BatchNorm2d(3)], (4, 3, 2, 3)),
     "batch_norm-relu": (lambda: norm(0.0), [spec.BatchNorm2d(3), spec.LeakyReLU()], (4, 3, 2, 3)),
