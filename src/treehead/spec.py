@@ -163,15 +163,20 @@ def _activation(network: NetworkConfig) -> Activation:
 def check_size(network: NetworkConfig, height: int, width: int) -> None:
     """Raises: UserError: an image of this size is too small for the number of halvings and unpadded convolutions."""
     halvings = sum(stage.shrink != "none" for stage in network.stages)
-    size = min(height, width) - max(network.whitening_px - 1, 0) * (network.whitening_px % 2 == 0)
+    size = min(height, width) - _cut(network.whitening_px)
     for stage in network.stages:
-        size -= 0 if stage.kernel_size % 2 else stage.kernel_size - 1
+        size -= _cut(stage.kernel_size)
         size = size if stage.shrink == "none" else size // 2
     if size < 1:
         raise UserError(
             f"network.stages halve the image {halvings} times, but it is {height}x{width} pixels; "
             f"use fewer stages, shrink = 'none', or larger images"
         )
+
+
+def _cut(kernel_size: int) -> int:
+    """Pixels that a convolution takes off the side of an image: even kernels are not padded; 0 is no convolution."""
+    return kernel_size - 1 if kernel_size and kernel_size % 2 == 0 else 0
 
 
 LARGEST_FEATURES_PX, NARROWEST = 8, 16
