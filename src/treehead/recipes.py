@@ -44,7 +44,10 @@ def cifar100_fast() -> RunConfig:
 
 
 def cifar100_sprint() -> RunConfig:
-    """Three heads on CIFAR-100 in a tenth of the arithmetic: a network and a schedule made for eight epochs."""
+    """Three heads on CIFAR-100 in a twentieth of the arithmetic: a network and a schedule for eight epochs.
+
+    0.128 PFLOP; a patch-whitening network with Muon, images of 20 and 24 pixels in the first half.
+    """
     return changed(
         RunConfig(name="cifar100-sprint"),
         {
@@ -60,7 +63,7 @@ def cifar100_sprint() -> RunConfig:
             "network.head_init": 0.2,
             "loss.label_smoothing": 0.25,
             "loss.level_weights": [1.0, 0.1, 0.05],
-            "optimizer": {"kind": "muon", "adam_learning_rate": 6e-3},
+            "optimizer": {"kind": "muon", "learning_rate": 0.06, "momentum": 0.85, "adam_learning_rate": 6e-3},
             "schedule.warmup": 0.25,
             "augment.crop_px": 2,
             "augment.alternating_flip": True,
@@ -120,7 +123,7 @@ def recipe(name: str) -> RunConfig:
     """Return the config of a recipe.
 
     Args:
-        name: `cifar100`, `cifar100-fast`, `shapes` or `folder`.
+        name: `cifar100`, `cifar100-fast`, `cifar100-sprint`, `shapes` or `folder`.
 
     Returns:
         The config; `changed` gives a variant of it.
