@@ -263,7 +263,7 @@ def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None =
     """
     folder = RunFolder(root).checked()
     with alone(folder):
-        model = load_model(folder, changes)
+        model = load_model(folder, changes, refit=True)
         config = model.config
         _, restored = _restored(folder, config, model.tree, load, take_new=take_new)
         _warn_of(restored)
@@ -283,7 +283,7 @@ def calibrate(root: Path, donor: Path, *, load: Loader) -> Run:
     """
     folder, theirs = RunFolder(root).checked(), load_model(RunFolder(donor).checked())
     with alone(folder):
-        model = load_model(folder)
+        model = load_model(folder, refit=True)
         if theirs.tree != model.tree:
             raise UserError(f"{donor} was trained on another label tree than {root}; name a run of the same tree")
         name = donor.resolve().name
