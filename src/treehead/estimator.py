@@ -58,7 +58,8 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
             for a signal, an image one pixel high. Ignored for other X.
         config: A `RunConfig`, or overrides such as ``{"train.epochs": 5}``. Without a `data.split`, all images are
             used for training; with ``{"data.split": "90:10"}``, a tenth of every class is held out for the metrics of
-            the run folder.
+            the run folder. ``{"data.calibration": 0.1}`` keeps a tenth of the training images to calibrate the
+            probabilities; without it they are those of the leaf head as it is.
         folder: Where to keep run folders, named config.name, config.name-2, and so on; needs a `data.split`. None
             keeps none.
         random_state: The seed, or a generator of one. None uses the seed of the config.

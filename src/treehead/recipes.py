@@ -12,8 +12,8 @@ from treehead.types import UserError
 def cifar100() -> RunConfig:
     """Three heads on CIFAR-100: Adam, ReLU, official split, 50 epochs, the default network.
 
-    Expect: fine 75.6, superclass 83.8, group 89.2 % (mean of four seeds; 75.33 to 75.78 at the leaves) in 48 seconds on
-    an H100 GPU, or 2.6 hours on two slow cores with AVX-512 BF16; at commit 6fcd8533. CutMix and SAM
+    Expect: fine 75.6, superclass 83.8, group 89.2 % (each head alone, mean of four seeds; 75.33 to 75.78 at the leaves)
+    in 48 seconds on an H100 GPU, or 2.6 hours on two slow cores with AVX-512 BF16; at commit 6fcd8533. CutMix and SAM
     regularise; the last three epochs have no CutMix.
     """
     return changed(
@@ -28,10 +28,10 @@ def cifar100() -> RunConfig:
 
 
 def cifar100_fast() -> RunConfig:
-    """The same at half the cost: progressive resizing, and SAM in the last twenty epochs only.
+    """As `cifar100` with 54 % of the arithmetic: progressive resizing, and SAM in the last twenty epochs only.
 
-    Expect: fine 74.85, superclass 83.24, group 88.83 % (one seed) in 48 minutes on two cores with AVX-512 BF16, by the
-    code of commit 7ef4240d with this config.
+    Expect: fine 74.85, superclass 83.24, group 88.83 % (each head alone, one seed) in 48 minutes on two cores with
+    AVX-512 BF16, by the code of commit 7ef4240d with this config.
     """
     return changed(
         cifar100(),
@@ -44,7 +44,7 @@ def cifar100_fast() -> RunConfig:
 
 
 def cifar100_sprint() -> RunConfig:
-    """Three heads on CIFAR-100 in a twentieth of the arithmetic: a network and a schedule for eight epochs.
+    """Three heads on CIFAR-100 in about a twentieth of the arithmetic: a network and a schedule for eight epochs.
 
     0.128 PFLOP; a patch-whitening network with Muon, images of 20 and 24 pixels in the first half.
     """

@@ -56,7 +56,7 @@ class RunFolder:
     history = _File("history.jsonl")  # a line per epoch
     checkpoint = _File("checkpoint.safetensors")  # weights and optimizer state; the header has the epoch
     weights = _File("weights.safetensors")  # the trained network and the statistics of its input
-    calibration = _File("calibration.json")  # temperatures, and the number of images they were fitted on
+    calibration = _File("calibration.json")  # the posterior's weights, and the thresholds of guarantees
     metrics = _File("metrics.json")  # every figure on the test images
     predictions = _File("predictions.npz")  # labels and answers (N, levels); probabilities_LEVEL (N, classes)
     samples = _File("samples.npz")  # some misclassified test images; absent with output.images=false

@@ -1,4 +1,4 @@
-"""Ground floor: the names of arrays that every room shares, and the two ways a command can fail."""
+"""Names of arrays that all packages share, and the two errors that a command can end with."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
-"""Any NumPy array; its shape and dtype stand in the docstring that takes or gives it."""
+"""Any NumPy array; its shape and dtype are in the docstring of the function that takes or returns it."""
 
 Weights: TypeAlias = dict[str, Array]
 """Parameters and buffers by their dotted name, e.g. `heads.fine.weight`."""
@@ -16,11 +16,11 @@ OnProgress: TypeAlias = Callable[[int, int | None], None]
 
 
 class Note(UserWarning):
-    """Worth knowing, and no fault: the command line prints it among its results."""
+    """Information that is no problem: the command line prints it among its results."""
 
 
 class UserError(ValueError):
-    """What was asked cannot be done. The message names the offending thing and the way out; exit code 2."""
+    """The request cannot be carried out as given. The message says why, and what to do; exit code 2."""
 
 
 class UserErrors(UserError):
@@ -34,4 +34,4 @@ class UserErrors(UserError):
 
 
 class RunError(RuntimeError):
-    """What was asked was sound and failed while running. The message says what to do next; exit code 1."""
+    """A valid request failed while running. The message says what to do next; exit code 1."""

@@ -31,7 +31,7 @@ def check(
     root: Annotated[
         Path | None,
         typer.Argument(
-            help="CIFAR-100, or a folder or manifest of custom images. Default: CIFAR-100 where train finds it."
+            help="A folder or table of custom images, or CIFAR-100.  [default: CIFAR-100, where train finds it]"
         ),
     ] = None,
     overrides: Annotated[

@@ -23,12 +23,16 @@ DEFAULT_MODEL = "cifar100"
 MaxError = Annotated[
     float | None,
     typer.Option(
-        metavar="X", help="Add the deepest answers such that at most this fraction of images is answered wrongly."
+        metavar="X", help="Add the deepest answers such that at most this fraction of images gets a wrong one."
     ),
 ]
 Coverage = Annotated[
     float | None,
-    typer.Option("--set", metavar="X", help="Add the fewest classes that hold the truth with this probability."),
+    typer.Option(
+        "--set",
+        metavar="X",
+        help="Add a prediction set: the fewest classes that contain the truth with this probability.",
+    ),
 ]
 
 
@@ -55,7 +59,10 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Write names as they are, even formulas in CSV and control characters.")
+        bool,
+        typer.Option(
+            "--raw", help="Write names unchanged, even if they are spreadsheet formulas or have control characters."
+        ),
     ] = False,
 ) -> None:
     """Classify images at every level of the label tree."""

@@ -71,7 +71,7 @@ def evaluate(
     decoders: Annotated[bool, typer.Option("--decoders", help="Also print the metrics of every decoder.")] = False,
     data: DataPath = None,
     new: Annotated[
-        bool, typer.Option("--new", help="Also take images as test images that are new since the training.")
+        bool, typer.Option("--new", help="Also use the images that are new since the training, as test images.")
     ] = False,
 ) -> None:
     """Compute the metrics of a run, or compare two runs."""
@@ -103,7 +103,7 @@ def calibrate(
         ),
     ],
 ) -> None:
-    """Calibrate a run that held no images out, by another run's held-out images.
+    """Calibrate a run that held no images out, with the held-out images of another run.
 
     The run is then evaluated again, with the calibrated probabilities.
     """
