@@ -10,6 +10,7 @@ from treehead.engines.objective import Objective
 from treehead.inference.classifier import folder_of, open_model
 from treehead.inference.exported import Kind, export_model, exported_metrics
 from treehead.progress import PlainCallback
+from treehead.recipes import custom_images
 from treehead.run import runner
 from treehead.run.runner import Loader, Run
 from treehead.runfiles import free_folder
@@ -54,6 +55,7 @@ def resume(
     dataset: Dataset | None = None,
     objective: Objective | None = None,
     callback: Callback | None = None,
+    data: Path | str | None = None,
 ) -> Run:
     """Continue a stopped run after its last finished epoch; a finished run is only evaluated again.
 
@@ -64,16 +66,19 @@ def resume(
         dataset: The data set that the run was started with, if it was given one.
         objective: The objective that the run was started with, if it was given one.
         callback: Receives the progress; by default one line per epoch is printed.
+        data: Where the custom images of the run are now, if they were moved.
 
     Returns:
         The finished run.
 
     Raises:
-        UserError: Not a run folder, or the data set or objective that the run was started with is missing.
+        UserError: Not a run folder; the data set or objective that the run was started with is missing; the images, the
+            config, the tree or the checkpoint are not those of the run.
         RunError: The training failed.
     """
     callback = callback or PlainCallback()
-    return runner.resume(Path(folder), load=_loader(dataset), callback=callback, objective=objective)
+    changes = custom_images(Path(data) if data else None)
+    return runner.resume(Path(folder), load=_loader(dataset), callback=callback, changes=changes, objective=objective)
 
 
 def load_dataset(config: DataConfig) -> Dataset:

@@ -142,7 +142,7 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[leaves]
 
     def predict_proba(self, X: Any) -> Array:
-        """Predict the probabilities of the leaf labels, by the leaf head.
+        """Predict the probabilities of the leaf labels, by the posterior over the leaves.
 
         Args:
             X: Images of the shape that `fit` was given.
@@ -304,12 +304,17 @@ def _range_of(numbers: Array) -> tuple[float, float]:
 def _bytes(numbers: Array, pixel_range: tuple[float, float]) -> Array:
     """Numbers as pixels, uint8, writable and C-contiguous.
 
-    Raises: UserError: `pixel_range` is that of bytes, and these are not.
+    Raises: UserError: `pixel_range` is that of bytes, and these are not; or most are far outside of it.
     """
     if pixel_range == BYTES:
         if numbers.dtype.kind not in "biu" or numbers.min() < 0 or numbers.max() > BYTES[1]:
             raise UserError(f"fit was given whole numbers from 0 to 255; X has dtype {numbers.dtype} or other values")
         return np.require(numbers, np.uint8, ["C", "W"])
     low, high = pixel_range
+    if 2 * np.count_nonzero((numbers > 2 * high - low) | (numbers < 2 * low - high)) > numbers.size:
+        raise UserError(
+            f"fit was given numbers from {low:g} to {high:g}; most of X is far outside, from {numbers.min():g} to "
+            f"{numbers.max():g}: scale it alike"
+        )
     share = (np.clip(numbers, low, high).astype(np.float64) - low) / (high - low)
     return np.require(np.rint(share * BYTES[1]), np.uint8, ["C", "W"])

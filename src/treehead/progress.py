@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from treehead.inputs import printable
 from treehead.records.run import EpochFigures, EpochRecord
 from treehead.training.loop import Callback
 from treehead.training.loop import Progress as TrainingProgress
@@ -62,9 +63,9 @@ class LiveCallback:
         self._live.update(self._table())
 
     def _table(self) -> Table:
-        table = Table("epoch", title=self._title, title_justify="left", box=None, header_style="dim")
+        table = Table("epoch", title=Text(printable(self._title)), title_justify="left", box=None, header_style="dim")
         for level in self._records[-1]["train"]["losses"] if self._records else ():
-            table.add_column(f"{level} loss", justify="right")
+            table.add_column(Text(f"{level} loss"), justify="right")
             table.add_column("accuracy", justify="right")
         for record in self._records[-SHOWN_EPOCHS:]:
             train, validation = record["train"], record["validation"]

@@ -1,18 +1,23 @@
 """The files of run folders and study folders: their names, and reading and writing them whole or not at all."""
 
 import json
+import math
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
+from treehead.inputs import check_file_name, check_regular, cut, parsed_json, printable, read_text, shown
 from treehead.records.run import EpochRecord
-from treehead.types import Array, UserError
+from treehead.system import exclusive
+from treehead.types import Array, RunError, UserError
 
 T = TypeVar("T")
 
@@ -46,6 +51,7 @@ class RunFolder:
     config = _File("config.toml")  # every setting of the run
     environment = _File("environment.json")  # machine, versions, commit, start and end
     tree = _File("tree.json")  # the label tree
+    images = _File("images.npz")  # which image, by the digest of its content, is in which part, with its labels
     network = _File("network.json")  # layers, shapes, parameters, multiply-adds
     history = _File("history.jsonl")  # a line per epoch
     checkpoint = _File("checkpoint.safetensors")  # weights and optimizer state; the header has the epoch
@@ -57,15 +63,15 @@ class RunFolder:
     events = _File("events")  # TensorBoard events; only with output.tensorboard=true
     report = _File("report.html")
     figures = _File("figures")
-    lock = _File(".lock")  # held by the process that trains or evaluates the run
+    lock = _File(".lock")  # held by the process that trains, evaluates or reports on the run; removed at the end
 
     def read_text(self, path: Path) -> str:
         """Raises: UserError: the file is missing or unreadable."""
-        return self._read(path, lambda: path.read_text(encoding="utf-8"))
+        return self._read(path, lambda: read_text(path))
 
     def read_json(self, path: Path) -> Any:
         """Raises: UserError: the file is missing, unreadable or not JSON."""
-        return self._read(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+        return self._read(path, lambda: parsed_json(read_text(path)))
 
     def read_tree(self) -> Any:
         """tree.json, or the one in the parent folder, which runs on the same tree may share.
@@ -78,18 +84,14 @@ class RunFolder:
     def read_arrays(self, path: Path) -> dict[str, Array]:
         """Raises: UserError: the file is missing, unreadable or not an .npz file."""
 
-        def load() -> dict[str, Array]:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-
-        return self._read(path, load)
+        return self._read(path, lambda: read_npz(path))
 
     def read_history(self) -> list[EpochRecord]:
         """One record per finished epoch, oldest first; [] before the first. See `records.run`."""
         if not self.history.exists():
             return []
         lines = self.read_text(self.history).splitlines()
-        return self._read(self.history, lambda: [json.loads(line) for line in lines])
+        return self._read(self.history, lambda: [parsed_json(line) for line in lines])
 
     def write_history(self, records: Sequence[EpochRecord]) -> None:
         """Replace the whole history, so that it always agrees with the checkpoint beside it."""
@@ -104,10 +106,11 @@ class RunFolder:
             raise UserError(f"there is no run folder at {self.root}")
         if not self.environment.exists():
             raise UserError(f"{self.root} is not a run folder: it has no {self.environment.name}")
-        version = self.read_json(self.environment).get("format")
+        environment = self.read_json(self.environment)
+        version = environment.get("format") if isinstance(environment, dict) else None
         if version != FORMAT:
             raise UserError(
-                f"{self.root} has run format {version}, and this version of treehead reads format {FORMAT}; "
+                f"{self.root} has run format {shown(version)}, and this version of treehead reads format {FORMAT}; "
                 f"use the version named in {self.environment.name}"
             )
         return self
@@ -133,20 +136,27 @@ class StudyFolder:
 
     def run(self, name: str) -> RunFolder:
         """The run folder of one cell."""
-        return RunFolder(self.runs / name)
+        return RunFolder(self.runs / check_file_name(name, "the run"))
 
     def asked(self, name: str) -> Path:
         """The config that one cell is started with."""
-        return self.runs / f"{name}.toml"
+        return self.runs / f"{check_file_name(name, 'the run')}.toml"
 
     def log(self, name: str) -> Path:
         """The output of one cell's run, of all attempts."""
-        return self.root / "logs" / f"{name}.txt"
+        return self.root / "logs" / f"{check_file_name(name, 'the run')}.txt"
+
+    def read_text(self, path: Path) -> str:
+        """Raises: UserError: the file is missing or unreadable."""
+        return self._read(path, lambda: read_text(path))
 
     def read_json(self, path: Path) -> Any:
         """Raises: UserError: the file is missing, unreadable or not JSON."""
+        return self._read(path, lambda: parsed_json(read_text(path)))
+
+    def _read(self, path: Path, read: Callable[[], T]) -> T:
         missing = f"{self.root} holds no {path.name}: it is not a study folder, or none of its runs has started"
-        return _read(path, lambda: json.loads(path.read_text(encoding="utf-8")), missing=missing)
+        return _read(path, read, missing=missing)
 
 
 def _read(path: Path, read: Callable[[], T], *, missing: str) -> T:
@@ -157,8 +167,74 @@ def _read(path: Path, read: Callable[[], T], *, missing: str) -> T:
         raise UserError(missing) from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, EOFError, KeyError) as error:
-        raise UserError(f"{path} is damaged ({error}); run the command that writes it again") from None
+    except UserError:
+        raise
+    except (ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        reason = cut(printable(str(error)))
+        raise UserError(f"{path} is damaged ({reason}); run the command that writes it again") from None
+
+
+MOST_RATIO, ALWAYS_READ = 100, 2**28
+"""An .npz file may unpack to so many times its size, and to so many bytes in any case."""
+
+
+def read_npz(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file; the sizes that it states are checked before anything is unpacked.
+
+    Raises: UserError: not a regular file. OSError, ValueError, BadZipFile: it cannot be read or is damaged.
+    """
+    most = max(ALWAYS_READ, MOST_RATIO * check_regular(path))
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > most:
+            raise ValueError(f"it would unpack to more than {most:,} bytes")
+        for member in members:
+            with archive.open(member) as file:
+                _check_header(file, member.file_size)
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Raises: ValueError: the array that a .npy file describes is not the one that it has room for."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != size - file.tell():
+        raise ValueError(f"an array of shape {shape} does not fit its {size:,} bytes")
+
+
+_HELD: dict[Path, Callable[[], bool]] = {}
+"""The run folders that this process works on, and whether each is still there."""
+
+
+@contextmanager
+def alone(folder: RunFolder) -> Iterator[None]:
+    """Work on a run folder while no other process does.
+
+    Conventions: temporary files that a killed process has left are removed. In this block, `written_whole` refuses to
+        write below the folder once it was removed or replaced, so that no half of it rises again.
+    Raises: UserError: another process works on it.
+    """
+    message = f"another process trains, evaluates or reports on {folder.root}; wait for it, or stop it first"
+    with exclusive(folder.lock, message) as is_held:
+        for place in (folder.root, folder.figures):
+            for left in place.glob(".*.*"):
+                if left.name != folder.lock.name and left.is_file():
+                    left.unlink(missing_ok=True)
+        root = folder.root.absolute()
+        _HELD[root] = is_held
+        try:
+            yield
+        finally:
+            _HELD.pop(root, None)
+
+
+def _check_held(path: Path) -> None:
+    """Raises: RunError: `path` is below a run folder that was removed while this process works on it."""
+    for root, is_held in _HELD.items():
+        if root in path.absolute().parents and not is_held():
+            raise RunError(f"{root} was removed or replaced while this run was at work; nothing more is written")
 
 
 @contextmanager
@@ -166,7 +242,9 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
 
     The rename is atomic, so a reader, a crash or a full disk never leaves half a file at `path`.
+    Raises: RunError: see `alone`.
     """
+    _check_held(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
@@ -177,6 +255,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
+        _check_held(path)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes the file private; other users may read results
         temporary.replace(path)
     finally:

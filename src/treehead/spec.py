@@ -120,6 +120,7 @@ def build_spec(
 
     Raises: UserError: the image is too small for the number of halvings.
     """
+    _check_input(input_shape)
     network = grown(network, min(input_shape[1:]))
     act = _activation(network)
     check_size(network, *input_shape[1:])
@@ -147,7 +148,31 @@ def build_spec(
     if network.dropout:
         trunk.append(("dropout", Dropout(network.dropout)))
     heads = tuple((level, Linear(channels, size)) for level, size in zip(levels, sizes, strict=True))
-    return NetSpec(input_shape, tuple(trunk), heads)
+    return _checked(NetSpec(input_shape, tuple(trunk), heads))
+
+
+MOST_PARAMETERS, MOST_LAYERS, MOST_VALUES = 100_000_000, 5_000, 2**26
+"""Of a network; and values of an image, or of one after a layer. Beyond, they would fill the memory of a machine."""
+
+
+def _check_input(shape: Shape) -> None:
+    """Raises: UserError: the shape is not that of an image, or of an enormous one."""
+    if len(shape) != 3 or min(shape) < 1 or prod(shape) > MOST_VALUES:
+        raise UserError(f"images of shape {shape} are not supported; (C, H, W) has at most {MOST_VALUES:,} values")
+
+
+def _checked(spec: NetSpec) -> NetSpec:
+    """Raises: UserError: the network is too large for any use, so that building it would only fill the memory."""
+    lines = rows(spec)
+    total, most = sum(line.parameters for line in lines), max(prod(line.output) for line in lines)
+    for name, count, limit in (
+        ("layers", len(lines), MOST_LAYERS),
+        ("parameters", total, MOST_PARAMETERS),
+        ("values per image after one of its layers", most, MOST_VALUES),
+    ):
+        if count > limit:
+            raise UserError(f"the network has {count:,} {name}, at most {limit:,} are supported; make it smaller")
+    return spec
 
 
 def _activation(network: NetworkConfig) -> Activation:

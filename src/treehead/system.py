@@ -6,7 +6,8 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,23 +21,25 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4  # numbers of glibc's malloc.h
 
 
 @contextmanager
-def exclusive(path: Path, message: str) -> Iterator[None]:
+def exclusive(path: Path, message: str) -> Iterator[Callable[[], bool]]:
     """Hold the lock file at `path`; it is released when the block or the process ends, however that ends.
 
-    Conventions: the empty lock file stays, because removing it would let two processes hold different files.
+    Yields: a function that says whether the lock file is still the one that is held; it is not where its folder was
+        removed meanwhile.
+    Conventions: the lock file is removed at the end, where the platform can tell that a file which is locked is no
+        longer the one at its path; so two processes never hold two files of one path.
     Raises: UserError: another process holds it; `message` says what that means.
     """
-    lock = filelock.FileLock(path)
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise UserError(message) from None
+        lock = _acquired(path)
     except OSError as error:
         raise UserError(f"cannot lock {path}: {error.strerror or error}") from None
+    if lock is None:
+        raise UserError(message)
     try:
-        yield
+        yield lambda: _is_at(lock, path)
     finally:
-        lock.release()
+        _release(lock, path)
 
 
 def reuse_freed_memory() -> None:
@@ -56,24 +59,79 @@ def is_locked(path: Path) -> bool:
     """Whether another process holds the lock file at `path`."""
     if not path.exists():
         return False
-    lock = filelock.FileLock(path)
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+        lock = _acquired(path)
+    except FileNotFoundError:  # it was removed a moment ago
+        return False
+    if lock is None:
         return True
-    lock.release()
+    _release(lock, path)
     return False
+
+
+if sys.platform == "win32":
+
+    def _acquired(path: Path) -> Any:
+        lock = filelock.FileLock(path)
+        try:
+            return lock.acquire(timeout=0).lock
+        except filelock.Timeout:
+            return None
+
+    def _is_at(lock: Any, path: Path) -> bool:
+        return path.exists()
+
+    def _release(lock: Any, path: Path) -> None:
+        lock.release()
+
+else:
+    import fcntl
+
+    def _acquired(path: Path) -> int | None:
+        """A file descriptor that holds the lock; None where another process has it."""
+        while True:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                return None
+            except OSError:
+                os.close(handle)
+                raise
+            if _is_at(handle, path):
+                return handle
+            os.close(handle)  # whoever held it has removed it a moment ago
+
+    def _is_at(handle: int, path: Path) -> bool:
+        try:
+            return os.path.samestat(os.fstat(handle), os.stat(path))
+        except OSError:
+            return False
+
+    def _release(handle: int, path: Path) -> None:
+        if _is_at(handle, path):
+            with suppress(OSError):
+                path.unlink()
+        os.close(handle)
 
 
 @contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP, where the platform has them, raise KeyboardInterrupt as Ctrl-C does."""
+    """Let SIGTERM and SIGHUP, where the platform has them, raise KeyboardInterrupt as Ctrl-C does.
+
+    Conventions: a signal that the process was started to ignore (nohup) stays ignored; only in the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
     names = ("SIGTERM", "SIGHUP")
     kinds = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    kinds = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]
     before = {kind: signal.signal(kind, interrupt) for kind in kinds}
     try:
         yield
@@ -113,6 +171,16 @@ def share_of_cores(place: int, shares: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, cores)
+
+
+def most_open_files() -> int:
+    """Files and connections that this process may have open at once; a guess where the platform does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 2048
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft if soft != resource.RLIM_INFINITY else 65_536
 
 
 def total_memory_bytes() -> int:

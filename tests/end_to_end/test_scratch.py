@@ -79,8 +79,14 @@ def test_a_run_of_either_engine_is_resumed_by_the_other(
         (["train", "shapes", "engine.kind=scratch", "engine.device=cuda"], "the scratch engine supports only cpu"),
         (["train", "shapes", "engine.kind=scratch", "engine.precision=bfloat16"], "supports only float32"),
         (["train", "shapes", "engine.kind=skratch"], "engine.kind = 'skratch'"),
-        (["resume", ".", "train.epochs=3"], "train.epochs cannot be changed by this command, only engine."),
-        (["evaluate", ".", "seed=3"], "seed cannot be changed by this command, only decode and engine."),
+        (
+            ["resume", ".", "train.epochs=3"],
+            "train.epochs cannot be changed by this command, only data.root, data.cache and engine.",
+        ),
+        (
+            ["evaluate", ".", "seed=3"],
+            "seed cannot be changed by this command, only decode, data.root, data.cache and engine.",
+        ),
         (["predict", "engine.kind=scratch"], "no image given"),
     ],
 )

@@ -209,11 +209,11 @@ def test_a_real_study_can_be_stopped_and_continued(tmp_path: Path) -> None:
     ) as process:
         history = tmp_path / "studies" / "shapes" / "runs" / "adam-relu-seed0" / "history.jsonl"
         deadline = time.monotonic() + 120
-        while not history.exists() and time.monotonic() < deadline:
+        while not history.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=90)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "continue with: treehead study studies/shapes" in errors
     assert "Traceback" not in errors
     done = len(RunFolder(history.parent).read_history())

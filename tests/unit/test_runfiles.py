@@ -1,12 +1,13 @@
 """The files of a run folder: JSON that stays short in a diff, and the tree that runs share."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from treehead.runfiles import LINE_LENGTH, RunFolder, json_text, write_json
-from treehead.types import UserError
+from treehead.runfiles import LINE_LENGTH, RunFolder, alone, json_text, write_json, written_whole
+from treehead.types import RunError, UserError
 
 
 def test_json_has_a_line_per_key_and_none_per_number() -> None:
@@ -38,3 +39,43 @@ def test_runs_may_share_the_tree_beside_them(tmp_path: Path) -> None:
     assert run.read_tree() == {"name": "shared"}
     write_json(run.tree, {"name": "its own"})
     assert run.read_tree() == {"name": "its own"}
+
+
+# ---- alone, or refused
+
+
+def test_what_a_killed_process_has_left_is_swept(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.figures.mkdir(parents=True)
+    left = [folder.root / ".metrics.json.abc", folder.figures / ".curves.png.xyz"]
+    for path in (*left, folder.root / "notes.txt"):
+        path.write_text("half", encoding="utf-8")
+    with alone(folder):
+        assert not any(path.exists() for path in left)
+        with pytest.raises(UserError, match="another process trains, evaluates or reports on"), alone(folder):
+            pass
+    assert {path.name for path in folder.root.iterdir()} == {"figures", "notes.txt"}
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["removed", "replaced"])
+def test_a_folder_that_was_removed_does_not_rise_again(tmp_path: Path, again: bool) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.root.mkdir()
+    with alone(folder):
+        write_json(folder.metrics, {})
+        shutil.rmtree(folder.root)
+        if again:
+            folder.root.mkdir()
+        for path in (folder.history, folder.figures / "x.png"):
+            with pytest.raises(RunError, match="was removed or replaced while this run was at work"):
+                write_json(path, {})
+    assert not folder.root.exists() or list(folder.root.iterdir()) == []
+    write_json(folder.metrics, {})  # who does not work on the run may make the folder
+
+
+def test_a_folder_that_is_removed_while_a_file_is_written_does_not_rise_again(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.root.mkdir()
+    with alone(folder), pytest.raises((RunError, OSError)), written_whole(folder.metrics):
+        shutil.rmtree(folder.root)
+    assert not folder.root.exists()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from treehead.inputs import say
 from treehead.records.run import Metrics
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ ConfigArguments = Annotated[
     ),
 ]
 EngineOverrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[engine.KEY=VALUE ...]", help="Overrides of the run's engine config.")
+    list[str] | None,
+    typer.Argument(metavar="[data.root=PATH] [engine.KEY=VALUE ...]", help="Overrides of the run's config."),
 ]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -45,10 +47,10 @@ def follow(root: Path, work: "Callable[[Loader, Callback], Run]") -> None:
             run = work(loader(), callback)
     except KeyboardInterrupt:
         if (root / "environment.json").exists():
-            print(f"\nstopped; resume with: treehead resume {root}", file=sys.stderr)
+            say(f"\nstopped; resume with: treehead resume {root}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     print_metrics(run.metrics)
-    print(f"report: {write_report(root)}")
+    say(f"report: {write_report(root)}")
 
 
 def loader() -> "Loader":
@@ -59,7 +61,7 @@ def loader() -> "Loader":
     def load_or_fetch(config: "DataConfig") -> "Dataset":
         bar = progress_bar("images") if is_custom(config) else progress_bar("CIFAR-100", unit="bytes")
         with bar as progress:
-            return load(config, environment=os.environ, log=print, on_progress=progress)
+            return load(config, environment=os.environ, log=say, on_progress=progress)
 
     return load_or_fetch
 
@@ -76,4 +78,4 @@ def print_metrics(metrics: Metrics) -> None:
     from treehead.run.text import metric_lines
 
     for line in metric_lines(metrics):
-        print(line)
+        say(line)

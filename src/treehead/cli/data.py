@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from treehead.cli.arguments import ConfigArguments, config_of, loader
-from treehead.types import UserError
+from treehead.inputs import say
+from treehead.types import UserError, UserErrors
 
 
 def get(name: Annotated[str, typer.Argument(help="Only cifar100 can be downloaded.")] = "cifar100") -> None:
@@ -19,11 +20,11 @@ def get(name: Annotated[str, typer.Argument(help="Only cifar100 can be downloade
     if name != "cifar100":
         raise UserError(f"cannot download {name!r}, only cifar100; shapes is drawn and needs no download")
     if place := load.find_cifar100(None, environment=os.environ):
-        print(f"CIFAR-100 is already at {place}")
+        say(f"CIFAR-100 is already at {place}")
         return
     with progress_bar("CIFAR-100", unit="bytes") as progress:
         place = fetch(load.cache_folder(), on_progress=progress)
-    print(f"CIFAR-100 is at {place}")
+    say(f"CIFAR-100 is at {place}")
 
 
 def check(
@@ -51,8 +52,8 @@ def check(
     if place is None:
         raise UserError("CIFAR-100 is not on this machine; download it with: treehead data get cifar100")
     for line in cifar100.check(place, cifar100_tree()):
-        print(line)
-    print(f"{place} is the complete, undamaged release")
+        say(line)
+    say(f"{place} is the complete, undamaged release")
     return None
 
 
@@ -63,10 +64,14 @@ def _check_custom(root: Path, overrides: list[str]) -> None:
     from treehead.progress import progress_bar
 
     config = config_of(overrides, root).data
-    with progress_bar("images") as progress:
-        images = read_images(config, cache=image_cache(config), log=print, on_progress=progress)
+    try:
+        with progress_bar("images") as progress:
+            images = read_images(config, cache=image_cache(config), log=say, on_progress=progress)
+    except UserErrors as error:
+        say(*(f"! {problem}" for problem in error.problems))
+        raise UserError(f"{root} cannot be trained on: {len(error.problems):,} problems are listed above") from None
     for line in check_lines(images, config):
-        print(line)
+        say(line)
 
 
 def show(
@@ -82,4 +87,4 @@ def show(
     dataset = loader()(config.data)
     with written_whole(out) as temporary:
         contact_sheet(dataset.train, dataset.tree, columns=columns, seed=config.seed).save(temporary, "PNG")
-    print(out)
+    say(str(out))

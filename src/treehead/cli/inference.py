@@ -7,13 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from treehead.inputs import say
 from treehead.types import RunError, UserError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from treehead.inference.files import Outcome
+    from treehead.inference.output import PredictOptions
+    from treehead.inference.writers import WriteBatch
 
 ExportFormat = Enum("ExportFormat", {"onnx": "onnx", "safetensors": "safetensors"})
 DEFAULT_MODEL = "cifar100"
+
+MaxError = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X", help="Add the deepest answers such that at most this fraction of images is answered wrongly."
+    ),
+]
+Coverage = Annotated[
+    float | None,
+    typer.Option("--set", metavar="X", help="Add the fewest classes that hold the truth with this probability."),
+]
 
 
 def predict(
@@ -31,30 +47,44 @@ def predict(
         float | None,
         typer.Option(metavar="X", help="Add the answer at the deepest level whose confidence is at least X (0 to 1)."),
     ] = None,
+    max_error: MaxError = None,
+    coverage: Coverage = None,
     under: Annotated[
         str | None, typer.Option(metavar="NODE", help="Only consider classes below this node of the tree.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE if it exists.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Write names as they are, even formulas in CSV and control characters.")
+    ] = False,
 ) -> None:
     """Classify images at every level of the label tree."""
     from treehead.inference.classifier import load
     from treehead.inference.files import predict_files
     from treehead.inference.output import PredictOptions
-    from treehead.inference.writers import file_writer, stdout_writer
     from treehead.progress import progress_bar
     from treehead.recipes import changes_of
 
     model, images, overrides = _split(arguments)
-    if out and as_json:
-        raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
-    options = PredictOptions(top, nodes, confidence, under)
-    writer = file_writer(out, options, replace=force) if out else stdout_writer(options, as_json=as_json)
+    options = PredictOptions(top, nodes, confidence, max_error, coverage, under)
+    writer = _writer(out, options, replace=force, as_json=as_json, raw=raw)
     with writer as write:  # opened before the model is loaded, so that an unusable file is reported at once
         classifier = load(model, changes=changes_of(overrides))
         with progress_bar("images", visible=out is not None) as on_progress:
             outcome = predict_files(classifier, images, options, write=write, on_progress=on_progress)
     _print_outcome(outcome, out)
+
+
+def _writer(
+    out: Path | None, options: "PredictOptions", *, replace: bool, as_json: bool, raw: bool
+) -> "AbstractContextManager[WriteBatch]":
+    from treehead.inference.writers import file_writer, stdout_writer
+
+    if out and as_json:
+        raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
+    if out:
+        return file_writer(out, options, replace=replace, raw=raw)
+    return stdout_writer(options, as_json=as_json, raw=raw)
 
 
 def _split(arguments: list[str]) -> tuple[str, list[Path], list[str]]:
@@ -72,9 +102,9 @@ def _split(arguments: list[str]) -> tuple[str, list[Path], list[str]]:
 def _print_outcome(outcome: "Outcome", out: Path | None) -> None:
     """Raises: RunError: some files could not be read."""
     if out:
-        print(f"{out}: {outcome.answered:,} images")
+        say(f"{out}: {outcome.answered:,} images")
     for line in outcome.lines():
-        print(line, file=sys.stderr)
+        say(line, file=sys.stderr)
     if outcome.unreadable:
         raise RunError(f"{outcome.unreadable:,} of {outcome.unreadable + outcome.answered:,} files could not be read")
 
@@ -93,7 +123,7 @@ def export(
     """
     from treehead.api import export_file
 
-    print(export_file(model, kind=to.value, out=out, replace=force))
+    say(str(export_file(model, kind=to.value, out=out, replace=force)))
 
 
 def serve(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
+from treehead.inputs import printable
 from treehead.records.run import Network
 
 
@@ -16,7 +17,7 @@ def network_table(network: Network) -> Table:
     for row in network["layers"]:
         shape = " x ".join(map(str, row["output"]))
         counts = (f"{count:,}" if count else "" for count in (row["parameters"], row["multiply_adds"]))
-        table.add_row(row["name"], row["kind"], shape, *counts)
+        table.add_row(Text(printable(row["name"])), row["kind"], shape, *counts)
     table.add_section()
     table.add_row("total", "", "", f"{network['parameters']:,}", f"{network['multiply_adds']:,}")
     return table
@@ -26,5 +27,5 @@ def key_table(rows: Iterable[tuple[str, str, str]]) -> Table:
     """Config keys with value and meaning."""
     table = Table("key", "value", "meaning", box=None, padding=(0, 2, 0, 0))
     for key, value, meaning in rows:
-        table.add_row(Text(key, "bold"), Text(value), Text(meaning, "dim"))
+        table.add_row(Text(key, "bold"), Text(printable(value)), Text(meaning, "dim"))
     return table

@@ -16,6 +16,7 @@ from treehead.cli.arguments import (
     loader,
     print_metrics,
 )
+from treehead.inputs import say
 from treehead.types import UserError
 
 
@@ -38,12 +39,20 @@ def train(
     follow(root, lambda load, callback: runner.start(config, root, load=load, callback=callback))
 
 
-def resume(run: RunPath, overrides: EngineOverrides = None) -> None:
+DataPath = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="Where the images of the run are now, if they were moved."),
+]
+PLACES = ("data.root", "data.cache", "engine.")
+"""Keys of a run's config that may be given anew: they change no result."""
+
+
+def resume(run: RunPath, overrides: EngineOverrides = None, data: DataPath = None) -> None:
     """Continue an interrupted run from its last checkpoint."""
-    from treehead.recipes import changes_of
+    from treehead.recipes import changes_of, custom_images
     from treehead.run import runner
 
-    changes = changes_of(overrides or [], only=("engine.",))
+    changes = custom_images(data) | changes_of(overrides or [], only=PLACES)
     follow(run, lambda load, callback: runner.resume(run, load=load, callback=callback, changes=changes))
 
 
@@ -51,16 +60,22 @@ def evaluate(
     run: RunPath,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[decode=KIND] [engine.KEY=VALUE ...]", help="Overrides of the run's config."),
+        typer.Argument(
+            metavar="[decode=KIND] [data.root=PATH] [engine.KEY=VALUE ...]", help="Overrides of the run's config."
+        ),
     ] = None,
     against: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Compare the stored predictions with another run's, image by image."),
     ] = None,
     decoders: Annotated[bool, typer.Option("--decoders", help="Also print the metrics of every decoder.")] = False,
+    data: DataPath = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Also take images as test images that are new since the training.")
+    ] = False,
 ) -> None:
     """Compute the metrics of a run, or compare two runs."""
-    from treehead.recipes import changes_of
+    from treehead.recipes import changes_of, custom_images
     from treehead.run import runner
     from treehead.run.text import decoder_lines
 
@@ -69,11 +84,32 @@ def evaluate(
     if against:
         _compare(run, against, overrides)
         return
-    changes = changes_of(overrides or [], only=("decode", "engine."))
-    metrics = runner.evaluate(run, load=loader(), changes=changes).metrics
+    changes = custom_images(data) | changes_of(overrides or [], only=("decode", *PLACES))
+    metrics = runner.evaluate(run, load=loader(), changes=changes, take_new=new).metrics
     print_metrics(metrics)
     if decoders:
-        print("", *decoder_lines(metrics), sep="\n")
+        say("", *decoder_lines(metrics))
+
+
+def calibrate(
+    run: RunPath,
+    donor: Annotated[
+        Path,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="A run of the same tree that held images out of its training, such as a shorter one with "
+            "data.split=90:10.",
+        ),
+    ],
+) -> None:
+    """Calibrate a run that held no images out, by another run's held-out images.
+
+    The run is then evaluated again, with the calibrated probabilities.
+    """
+    from treehead.run import runner
+
+    print_metrics(runner.calibrate(run, donor, load=loader()).metrics)
 
 
 def _compare(run: Path, against: Path, overrides: list[str] | None) -> None:
@@ -84,7 +120,7 @@ def _compare(run: Path, against: Path, overrides: list[str] | None) -> None:
     if overrides:
         raise UserError(f"--against compares stored predictions; first run treehead evaluate {run} {overrides[0]}")
     for line in comparison_lines(compare(against, run), str(against), str(run)):
-        print(line)
+        say(line)
 
 
 def report(
@@ -99,9 +135,9 @@ def report(
         from treehead.study.summary import write_summary
 
         write_summary(run)
-        print(write_study_report(run))
+        say(str(write_study_report(run)))
         return
-    print(write_report(run, images=images))
+    say(str(write_report(run, images=images)))
 
 
 def study(
@@ -141,5 +177,5 @@ def study(
     try:
         study_command.run(plan, root, cells, jobs=jobs, draw=write_study_report)
     except KeyboardInterrupt:
-        print(f"\nstopped; continue with: treehead study {root}", file=sys.stderr)
+        say(f"\nstopped; continue with: treehead study {root}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None

@@ -6,6 +6,8 @@ A config is frozen. The only way to change one is `changed`, which validates the
 from treehead.config.data import AugmentConfig as AugmentConfig
 from treehead.config.data import DataConfig as DataConfig
 from treehead.config.data import ShrinkConfig as ShrinkConfig
+from treehead.config.deciding import deciding as deciding
+from treehead.config.deciding import first_difference as first_difference
 from treehead.config.loss import CrossEntropyConfig as CrossEntropyConfig
 from treehead.config.loss import CustomLossConfig as CustomLossConfig
 from treehead.config.loss import ExpectedSeverityConfig as ExpectedSeverityConfig

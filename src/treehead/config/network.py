@@ -6,6 +6,9 @@ from pydantic import Field, field_validator
 
 from treehead.config.section import Section
 
+MOST_CHANNELS = 8192
+"""Of a layer; a network has at most `spec.MOST_PARAMETERS` parameters besides."""
+
 
 class ReluConfig(Section):
     kind: Literal["relu"] = "relu"
@@ -30,17 +33,17 @@ KernelSize = Annotated[int, Field(ge=1, le=7)]
 class StageConfig(Section):
     """One resolution of the trunk: a convolution that changes width and resolution, then residual blocks."""
 
-    width: int = Field(ge=1)
+    width: int = Field(ge=1, le=MOST_CHANNELS)
     """Channels of the stage."""
     kernel_size: KernelSize = 3
     """Kernel size of the first convolution. An odd size keeps height and width, an even one has no padding."""
     shrink: Literal["pool", "stride", "none"] = "pool"
     """Downsampling by 2: `pool`, max pooling after the convolution; `stride`, stride 2; `none`."""
-    residuals: int = Field(default=1, ge=0)
+    residuals: int = Field(default=1, ge=0, le=1000)
     """Number of residual blocks of two convolutions."""
     residual_kernels: tuple[KernelSize, KernelSize] = (3, 3)
     """Kernel sizes of the two convolutions of a residual block; odd."""
-    middle: int | None = Field(default=None, ge=1)
+    middle: int | None = Field(default=None, ge=1, le=MOST_CHANNELS)
     """Channels between the two convolutions of a residual block; the stage's width if not set."""
 
     @field_validator("residual_kernels")
@@ -62,6 +65,7 @@ class NetworkConfig(Section):
             StageConfig(width=256, middle=400),
         ),
         min_length=1,
+        max_length=32,
     )
     """Stages from the image to the features."""
     whitening_px: int = Field(default=0, ge=0, le=3)
@@ -74,7 +78,7 @@ class NetworkConfig(Section):
     """Normalisation after each convolution: `batch`, or `none` (which needs a far smaller learning rate)."""
     pool: Literal["mean", "mean_max"] = "mean"
     """Features of the last feature map: the mean of each channel, or its mean and its maximum."""
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=MOST_CHANNELS)], ...], Field(max_length=32)] = ()
     """Widths of fully connected layers between the pooled features and the heads."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout rate of the features before the heads."""

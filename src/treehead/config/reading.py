@@ -1,7 +1,6 @@
 """Configs from files and overrides, and back to text; an error is one sentence."""
 
 import difflib
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from treehead.config.renamed import current_changes, with_current_keys
 from treehead.config.run import RunConfig
+from treehead.inputs import cut, parsed_toml, printable, shown
 from treehead.types import UserError
 
 
@@ -65,9 +65,10 @@ def read_config(text: str) -> RunConfig:
     Raises: UserError: invalid TOML, an unknown key, a value out of range.
     """
     try:
-        return _checked(with_current_keys(tomllib.loads(text)))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"the config is not valid TOML: {error}") from None
+        tree = parsed_toml(text)
+    except ValueError as error:
+        raise UserError(f"the config is not valid TOML: {cut(printable(str(error)))}") from None
+    return _checked(with_current_keys(tree))
 
 
 def write_config(config: RunConfig) -> str:
@@ -100,17 +101,20 @@ def written(value: object) -> str:
 def _checked(tree: Mapping[str, object]) -> RunConfig:
     try:
         return RunConfig.model_validate(tree)
+    except RecursionError:
+        raise UserError("the config is nested too deeply") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part not in UNION_TAGS)
         if first["type"] == "extra_forbidden":
             raise _unknown_key(where, RunConfig()) from None
         given = first["input"] if not isinstance(first["input"], Mapping) else first["input"].get("kind")
-        wrong = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{where} = {given!r}: {wrong[0].lower()}{wrong[1:]}") from None
+        wrong = cut(printable(first["msg"].removeprefix("Value error, ")))
+        raise UserError(f"{cut(printable(where))} = {shown(given)}: {wrong[0].lower()}{wrong[1:]}") from None
 
 
 def _unknown_key(dotted: str, config: RunConfig) -> UserError:
+    dotted = cut(printable(dotted))
     nearest = difflib.get_close_matches(dotted, [key for key, _, _ in described(config)], n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     return UserError(f"there is no config key {dotted}; {hint}`treehead config` lists all keys")

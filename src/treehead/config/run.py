@@ -2,21 +2,21 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from treehead.config.data import AugmentConfig, DataConfig
 from treehead.config.loss import CrossEntropyConfig, Loss
 from treehead.config.network import NetworkConfig
 from treehead.config.optimizer import AdamConfig, Optimizer, SamConfig, ScheduleConfig
-from treehead.config.section import Section
+from treehead.config.section import FOLDER_NAME, Section
 
 
 class TrainConfig(Section):
     """Length of the training and batch size."""
 
-    epochs: int = Field(default=50, ge=1)
+    epochs: int = Field(default=50, ge=1, le=100_000)
     """Number of epochs."""
-    batch_size: int = Field(default=256, ge=2)
+    batch_size: int = Field(default=256, ge=2, le=1_000_000)
     """Images per step; an incomplete last batch is dropped."""
 
 
@@ -29,7 +29,7 @@ class EngineConfig(Section):
     """Device; `auto`: an accelerator if available."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Precision of convolutions and products; weights are float32. `auto`: bfloat16 if the hardware supports it."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=4096)
     """CPU threads; all available cores if not set."""
 
 
@@ -45,9 +45,9 @@ class OutputConfig(Section):
 class RunConfig(Section):
     """The configuration of a run. The same config, code, engine and machine give the same numbers."""
 
-    name: str = Field(default="run", pattern=r"^[\w.-]+$")
+    name: str = "run"
     """Name of the run folder."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Random seed of initial weights, split, shuffling, augmentation and dropout."""
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
@@ -57,7 +57,14 @@ class RunConfig(Section):
     schedule: ScheduleConfig = ScheduleConfig()
     sam: SamConfig = SamConfig()
     train: TrainConfig = TrainConfig()
-    decode: Literal["independent", "top_down", "path", "marginal", "crm"] = "independent"
-    """Decoder: how the heads' probabilities become one answer; all but `independent` are consistent with the tree."""
+    decode: Literal["independent", "top_down", "path", "marginal", "crm"] = "crm"
+    """Decoder: how probabilities become one answer per level; the answers of `independent` may contradict the tree."""
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder_name(cls, name: str) -> str:
+        if not FOLDER_NAME.fullmatch(name):
+            raise ValueError("this cannot be a folder name; begin with a letter or digit and use '.', '-' and '_'")
+        return name

@@ -1,6 +1,11 @@
 """The base class of config sections."""
 
+import re
+
 from pydantic import BaseModel, ConfigDict
+
+FOLDER_NAME = re.compile(r"\w(?:[\w.-]{0,98}[\w-])?")
+"""Names of runs and studies, which become the names of folders."""
 
 
 class Section(BaseModel):

@@ -22,14 +22,13 @@ change = {network.norm = "none"}
 """
 
 import difflib
-import re
-import tomllib
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from treehead.config.section import Section
+from treehead.config.section import FOLDER_NAME, Section
+from treehead.inputs import cut, parsed_toml, printable, shown, shown_path
 from treehead.types import UserError
 
 
@@ -82,8 +81,8 @@ class StudyFile(Section):
     @field_validator("name")
     @classmethod
     def _is_a_folder_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[\w.-]+", name):
-            raise ValueError("this cannot be a folder name; use letters, digits, '.', '-' and '_'")
+        if not FOLDER_NAME.fullmatch(name):
+            raise ValueError("this cannot be a folder name; begin with a letter or digit and use '.', '-' and '_'")
         return name
 
 
@@ -93,11 +92,15 @@ def read_study_file(text: str, where: str) -> StudyFile:
     Raises: UserError: the text is not valid TOML, a key is unknown or missing, a value has the wrong form.
     """
     try:
-        return StudyFile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{where} is not valid TOML: {error}") from None
+        value = parsed_toml(text)
+    except ValueError as error:
+        raise UserError(f"{shown_path(where)} is not valid TOML: {cut(printable(str(error)))}") from None
+    try:
+        return StudyFile.model_validate(value)
+    except RecursionError:
+        raise UserError(f"{shown_path(where)} is nested too deeply") from None
     except ValidationError as error:
-        raise UserError(f"{where}: {_first_mistake(error)}") from None
+        raise UserError(f"{shown_path(where)}: {_first_mistake(error)}") from None
 
 
 def _first_mistake(error: ValidationError) -> str:
@@ -105,18 +108,18 @@ def _first_mistake(error: ValidationError) -> str:
     misspelt = [mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"]
     first = next(iter(misspelt), mistakes[0])  # a misspelt key also leaves the right one missing
     *table, key = map(str, first["loc"])
-    dotted = ".".join([*table, key])
+    dotted = cut(printable(".".join([*table, key])))
     if first["type"] == "extra_forbidden":
         form = ExtraTable if table else StudyFile
         return f"unknown key {dotted}; {suggestion(key, form.model_fields)}"
     if first["type"] == "missing":
         return f"the key {dotted} is missing"
-    message = first["msg"].removeprefix("Value error, ").replace("dictionary", "table")
-    return f"{dotted} = {first['input']!r}: {message[0].lower()}{message[1:]}"
+    message = cut(printable(first["msg"].removeprefix("Value error, ").replace("dictionary", "table")))
+    return f"{dotted} = {shown(first['input'])}: {message[0].lower()}{message[1:]}"
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The known word nearest to a misspelt one; all of them if none is near."""
     known = list(known)
     nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {nearest[0]}?" if nearest else f"available: {', '.join(known) or 'none'}"
+    return f"did you mean {nearest[0]}?" if nearest else f"available: {cut(printable(', '.join(known))) or 'none'}"

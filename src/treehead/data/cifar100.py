@@ -3,7 +3,9 @@
 A record is one superclass byte, one fine byte, then 3,072 pixel bytes: planes R G B of 32 x 32.
 """
 
+import gzip
 import hashlib
+import io
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ import numpy as np
 
 from treehead.data.dataset import Dataset, Images, channel_statistics
 from treehead.hierarchy.tree import LabelTree
+from treehead.inputs import check_regular, cut, printable, shown
 from treehead.types import Array, UserError
 
 FOLDER = "cifar-100-binary"
@@ -84,8 +87,8 @@ def read(place: Path, tree: LabelTree, release: Release = RELEASE) -> Dataset:
     Raises: UserError: a file is missing, truncated, swapped or damaged; the message names it.
     """
     images = {}
-    for name, raw in _raw_files(place, release):
-        records = _records(place / name, raw, release, tree.num_leaves)
+    for name, raw in _raw_files(place, release, tree):
+        records = np.frombuffer(raw, np.uint8).reshape(-1, RECORD)
         _check_labels(place / name, records, tree)
         pixels = records[:, 2:].reshape(-1, 3, 32, 32)
         images[name] = Images(pixels, tree.label_paths(records[:, 1].astype(np.int64)))
@@ -120,6 +123,7 @@ def check(place: Path, tree: LabelTree, release: Release = RELEASE) -> Iterator[
 
 def _checked_md5(archive: Path, expected: str) -> str:
     try:
+        check_regular(archive)
         with archive.open("rb") as file:
             md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except OSError as error:
@@ -133,13 +137,14 @@ def _figures(values: Iterable[float]) -> str:
     return " ".join(f"{value:.8f}" for value in values)
 
 
-def _raw_files(place: Path, release: Release) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of each file, from a folder or directly from the archive."""
+def _raw_files(place: Path, release: Release, tree: LabelTree) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of each file, from a folder or directly from the archive; of the right size, or unread."""
     if place.is_file():
-        yield from _unpacked(place, release)
+        yield from _unpacked(place, release, tree.num_leaves)
         return
     for name in release.files:
         try:
+            _check_length(place / name, check_regular(place / name), release, tree.num_leaves)
             raw = (place / name).read_bytes()
         except FileNotFoundError:
             raise UserError(f"{place / name} is missing; `treehead data get cifar100` downloads the release") from None
@@ -148,29 +153,80 @@ def _raw_files(place: Path, release: Release) -> Iterator[tuple[str, bytes]]:
         yield name, raw
 
 
-def _unpacked(archive: Path, release: Release) -> Iterator[tuple[str, bytes]]:
+MOST_HEADER = 2**16
+"""Bytes that are read at once of an archive's headers; its files are read in pieces of this size."""
+
+
+class _Unpacking(io.RawIOBase):
+    """The unpacked archive, in pieces of at most `MOST_HEADER` bytes, whatever size its headers state."""
+
+    def __init__(self, packed: gzip.GzipFile) -> None:
+        self._packed = packed
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size <= MOST_HEADER:
+            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        return self._packed.read(size)
+
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        return self._packed.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._packed.tell()
+
+
+def _unpacked(archive: Path, release: Release, num_leaves: int) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of each file in an archive, in the order of the archive; no more is unpacked than has to be."""
+    missing = set(release.files)
     try:
-        with tarfile.open(archive, "r:gz") as members:
-            for name in release.files:
-                file = members.extractfile(f"{FOLDER}/{name}")
-                if file is None:
+        with (
+            gzip.open(archive) as packed,
+            tarfile.open(fileobj=_Unpacking(packed), mode="r:") as members,  # pyright: ignore[reportArgumentType]
+        ):
+            for member in members:
+                name = member.name.removeprefix(f"{FOLDER}/")
+                if name in missing and not member.isreg():
                     raise UserError(f"{archive}: {FOLDER}/{name} is not a file")
-                yield name, file.read()
-    except KeyError as error:
-        raise UserError(f"{archive} is not CIFAR-100's binary release: {error.args[0]}") from None
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UserError(f"{archive} is not an archive of CIFAR-100's binary release, or damaged: {error}") from None
+                if name in missing:
+                    _check_length(archive / name, member.size, release, num_leaves)
+                    missing.remove(name)
+                    yield name, _content(members, member)
+                elif member.size > RECORD * sum(count for _, count in release.per_leaf) * num_leaves:
+                    raise tarfile.ReadError(f"{shown(member.name)} is larger than the whole release")
+                if not missing:
+                    return
+    except UserError:
+        raise
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError, OverflowError) as error:
+        raise UserError(
+            f"{archive} is not an archive of CIFAR-100's binary release, or damaged: {cut(printable(str(error)))}"
+        ) from None
+    raise UserError(f"{archive} is not CIFAR-100's binary release: it has no {FOLDER}/{min(missing)}")
 
 
-def _records(path: Path, raw: bytes, release: Release, num_leaves: int) -> Array:
-    """The records of a file as (N, RECORD) uint8. Raises: UserError: its size is not that of the release."""
+def _content(members: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = members.extractfile(member)
+    assert file is not None, "a regular file"
+    parts, left = [], member.size
+    while left and (part := file.read(min(left, MOST_HEADER))):
+        parts.append(part)
+        left -= len(part)
+    if left:
+        raise tarfile.ReadError(f"{shown(member.name)} is cut short")
+    return b"".join(parts)
+
+
+def _check_length(path: Path, size: int, release: Release, num_leaves: int) -> None:
+    """Raises: UserError: the size of a file is not that of the release."""
     size_of = {name: per_leaf * num_leaves * RECORD for name, per_leaf in release.per_leaf}
     expected = size_of[path.name]
-    if len(raw) != expected:
-        others = [name for name, size in size_of.items() if size == len(raw)]
+    if size != expected:
+        others = [name for name, other in size_of.items() if other == size]
         cause = f"this is {others[0]}, the two are swapped" if others else "truncated or damaged"
-        raise UserError(f"{path}: expected {expected:,} bytes, found {len(raw):,}: {cause}")
-    return np.frombuffer(raw, np.uint8).reshape(-1, RECORD)
+        raise UserError(f"{path}: expected {expected:,} bytes, found {size:,}: {cause}")
 
 
 def _check_labels(path: Path, records: Array, tree: LabelTree) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from treehead.config import DataConfig
-from treehead.data.dataset import Dataset, Images, deepest_known
+from treehead.data.dataset import Dataset, Images, content_ranks
 from treehead.data.folder import list_folder
 from treehead.data.listing import ImageEntry, Listing
 from treehead.data.manifest import list_manifest
 from treehead.data.pixel_cache import CachedPixels, cached_pixels
-from treehead.hierarchy.sources import slashed
+from treehead.hierarchy.sources import NamePath, slashed
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array, OnProgress, UserError
 
@@ -55,13 +55,17 @@ def read_custom(config: DataConfig, *, cache: Path, log: Callable[[str], None], 
     Raises: UserError: no training images, more unreadable images than data.unreadable_share, a class without images.
     """
     images = read_images(config, cache=cache, log=log, on_progress=on_progress)
-    for warning in images.listing.warnings:
+    for warning in (*images.listing.warnings, *depth_notes(images)):
         log(warning)
     check_readable(images, config.unreadable_share, log)
     check_usable(images)
     for warning in duplicate_warnings(images):
         log(warning)
-    parts = {name: Images(images.cached.pixels[rows], images.labels[rows]) for name, rows in images.parts.items()}
+    digests = np.array([int(digest[:16], 16) for digest in images.cached.digests], np.uint64)
+    parts = {
+        name: Images(images.cached.pixels[rows], images.labels[rows], digests[rows])
+        for name, rows in images.parts.items()
+    }
     return Dataset(images.listing.name, images.tree, parts["train"], parts["test"], parts.get("validation"))
 
 
@@ -76,43 +80,48 @@ def read_images(
         files, source=listing.root, image_px=config.image_px, cache=cache, log=log, on_progress=on_progress
     )
     entries, labels = tuple(listing.entries[row] for row in cached.rows), labels[cached.rows]
-    parts = divide(entries, labels, cached.digests, test_share=config.test_share)
+    parts = divide(entries, cached.digests, test_share=config.test_share)
     return CustomImages(listing, tree, cached, entries, labels, parts)
 
 
-def divide(
-    entries: Sequence[ImageEntry], labels: Array, digests: Sequence[str], *, test_share: float
-) -> dict[str, Array]:
+def divide(entries: Sequence[ImageEntry], digests: Sequence[str], *, test_share: float) -> dict[str, Array]:
     """Indices of the images of each part: train, test, and validation if any entry is in it.
 
     Conventions: an entry keeps its part if it has one. Without test entries, `test_share` of the training images of
-        each class (the deepest known) become test images, at random with TEST_SEED: at least one of two distinct
-        images, none of a single one. Images with the same content stay together.
+        each class (the deepest known) become test images: at least one of two distinct images, none of a single one.
+        Which ones depends on the content of each image alone, not on its name or place, so an image that is added or
+        removed changes the part of at most one other image. Images with the same content stay together.
     """
     given = np.array([entry.part or "train" for entry in entries], dtype=object)
     parts = {part: np.flatnonzero(given == part) for part in ("train", "validation", "test")}
     if not len(parts["test"]):
-        parts["test"] = _held_out(parts["train"], deepest_known(labels), digests, test_share)
+        parts["test"] = _held_out(parts["train"], entries, digests, test_share)
         parts["train"] = np.setdiff1d(parts["train"], parts["test"])
     if not len(parts["validation"]):
         del parts["validation"]
     return parts
 
 
-def _held_out(candidates: Array, strata: Array, digests: Sequence[str], share: float) -> Array:
+def _held_out(candidates: Array, entries: Sequence[ImageEntry], digests: Sequence[str], share: float) -> Array:
     """The candidates that become test images; see `divide`."""
     same_content: dict[str, list[int]] = defaultdict(list)
     for row in map(int, candidates):
         same_content[digests[row]].append(row)
-    groups = list(same_content.values())
-    stratum_of_group = np.array([strata[rows[0]] for rows in groups], np.int64)
-    rng = np.random.default_rng(TEST_SEED)
+    ranks = dict(zip(same_content, content_ranks(list(same_content), TEST_SEED).tolist(), strict=True))
+    strata: dict[NamePath, list[str]] = defaultdict(list)
+    for digest, rows in same_content.items():
+        strata[min(entries[row].label for row in rows)].append(digest)
     chosen: list[int] = []
-    for stratum in np.unique(stratum_of_group):
-        members = rng.permutation(np.flatnonzero(stratum_of_group == stratum))
+    for members in strata.values():
         count = min(max(round(len(members) * share), 1), len(members) - 1)
-        chosen += [row for group in members[:count] for row in groups[group]]
-    return np.sort(np.array(chosen, np.int64))
+        for digest in sorted(members, key=ranks.__getitem__)[:count]:
+            chosen += same_content[digest]
+    return np.array(sorted(chosen), np.int64)
+
+
+def depth_notes(images: CustomImages) -> list[str]:
+    """A sentence for each assumption about the range of images of more than 8 bits."""
+    return [f"{note} ({count:,} of them)" for note, count in images.cached.notes.items()]
 
 
 def check_readable(images: CustomImages, share: float, log: Callable[[str], None]) -> None:

@@ -3,17 +3,21 @@
 Axes: N images, L levels.
 """
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from treehead.config import DataConfig
-from treehead.data.custom import CustomImages, check_readable, check_usable, duplicate_warnings
+from treehead.data.custom import CustomImages, check_readable, check_usable, depth_notes, duplicate_warnings
 from treehead.data.image_file import is_image_name
 from treehead.hierarchy.sources import NamePath, slashed
+from treehead.inputs import composed, shown
 from treehead.types import UserError
 
+CHANNELS = ("red", "green", "blue")
+MISSING = frozenset({"nan", "na", "n/a", "none", "null", "nil", "?"})
 MAX_LISTED = 10
 FEW_IMAGES = 10
 """Classes with fewer training images are reported."""
@@ -26,7 +30,10 @@ def check_lines(images: CustomImages, config: DataConfig) -> Iterator[str]:
     counts = _class_counts(images)
     yield from _class_table(images, counts)
     yield ""
-    problems = [*images.listing.warnings, *_unreadable(images), *_duplicates(images), *_small(counts), *_names(images)]
+    problems = [
+        *(*images.listing.warnings, *depth_notes(images), *_unreadable(images), *_duplicates(images)),
+        *(*_blank(images), *_small(counts), *_single(images), *_names(images)),
+    ]
     yield from (f"! {problem}" for problem in problems)
     yield from [] if problems else ["no problems found"]
     yield ""
@@ -48,7 +55,7 @@ def _class_table(images: CustomImages, counts: dict[NamePath, dict[str, int]]) -
     """A line per class with the number of its images in each part, indented by level."""
     labels = Counter(entry.label for entry in images.entries)
     inner = {path[1:] for path in counts}
-    width = max(2 * len(path) + len(path[0]) for path in counts) + 2
+    width = max((2 * len(path) + len(path[0]) for path in counts), default=0) + 2
     yield f"{'':<{width}}" + "".join(f"{part:>12}" for part in images.parts)
     for path, of_part in counts.items():
         numbers = "".join(f"{number:>12,}" for number in of_part.values())
@@ -74,6 +81,34 @@ def _duplicates(images: CustomImages) -> Iterator[str]:
         yield from _listed(groups)
 
 
+def _blank(images: CustomImages) -> Iterator[str]:
+    """Images of one colour throughout, and channels that do not vary in any image."""
+    least = np.full(3, 255, np.uint8)
+    greatest = np.zeros(3, np.uint8)
+    blank = []
+    for row, pixels in enumerate(images.cached.pixels):
+        low, high = pixels.min(axis=(1, 2)), pixels.max(axis=(1, 2))
+        least, greatest = np.minimum(least, low), np.maximum(greatest, high)
+        if (low == high).all():
+            blank.append(str(images.entries[row].path))
+    if blank:
+        yield f"images of one colour, with nothing to see ({len(blank):,}):"
+        yield from _listed(blank)
+    constant = [name for name, low, high in zip(CHANNELS, least, greatest, strict=True) if low == high]
+    if constant and images.entries:
+        yield f"constant in all images, so that nothing can be learned from it: the channel {' and '.join(constant)}"
+
+
+def _single(images: CustomImages) -> Iterator[str]:
+    """Levels with a single class, whose head is right whatever it sees."""
+    for level, names in zip(images.tree.levels, images.tree.names, strict=True):
+        if len(names) == 1:
+            yield (
+                f"the level {level} has a single class, {shown(names[0])}, so its accuracy is always 100 %; leave out "
+                "this level of folders or this column"
+            )
+
+
 def _small(counts: dict[NamePath, dict[str, int]]) -> Iterator[str]:
     """Classes without test images, and those with few training images."""
     untested = [slashed(path) for path, of_part in counts.items() if not of_part["test"]]
@@ -90,14 +125,18 @@ def _names(images: CustomImages) -> Iterator[str]:
     for names in images.tree.names:
         spellings: dict[str, list[str]] = defaultdict(list)
         for name in names:
-            spellings["".join(name.casefold().split()).replace("_", "").replace("-", "")].append(name)
+            plain = unicodedata.normalize("NFKC", name).casefold()
+            spellings["".join(plain.split()).replace("_", "").replace("-", "")].append(name)
         groups |= dict.fromkeys(map(tuple, spellings.values()))
     for first, *others in groups:
         if others:
-            spelled = " and ".join(map(repr, (first, *others)))
-            yield f"the classes {spelled} differ only in case, spaces, dashes or underscores"
+            look_alike = len({composed(name) for name in (first, *others)}) == 1
+            spelled = " and ".join(map(ascii if look_alike else shown, (first, *others)))
+            yield f"the classes {spelled} differ only in case, spaces, dashes, underscores or their Unicode form"
         elif is_image_name(first):
             yield f"the class {first!r} has the name of an image file"
+        elif first.casefold() in MISSING:
+            yield f"the class {first!r} may be a missing value; an empty cell is one"
         elif first != first.strip():
             yield f"the class name {first!r} begins or ends with a space"
 
@@ -123,8 +162,8 @@ def _run_preview(images: CustomImages, config: DataConfig) -> Iterator[str]:
     if unknown:
         yield f"{unknown:,} images have no label at the lowest levels; the heads of these levels ignore them"
     leaves = images.labels[images.parts["train"], 0]
-    counts = np.bincount(leaves[leaves >= 0])
-    ratio = counts.max() / counts.min()
+    counts = np.bincount(leaves[leaves >= 0], minlength=1)
+    ratio = counts.max() / max(counts.min(), 1)
     if ratio > UNBALANCED:
         yield (
             f"the largest {tree.levels[0]} has {ratio:.0f} times the images of the smallest; "

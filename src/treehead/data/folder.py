@@ -8,6 +8,7 @@ from pathlib import Path
 from treehead.data.image_file import is_image_name
 from treehead.data.listing import PART_NAMES, ImageEntry, Listing, Part
 from treehead.hierarchy.tree import LabelTree
+from treehead.inputs import cut
 from treehead.types import UserError
 
 SYSTEM_FOLDERS = frozenset(
@@ -46,11 +47,15 @@ def list_folder(root: Path, levels: tuple[str, ...] | None = None) -> Listing:
     else:
         _collect(root, root, None, (), walk)
         ambiguous = ", ".join(path.name for path, part in parts.items() if part)
+        others = cut(", ".join(path.name for path, part in parts.items() if not part), 60)
         if ambiguous:
-            warnings.append(f"{ambiguous}: read as a class, not as a part of the split, because of the other folders")
+            warnings.append(
+                f"{ambiguous}: read as a class, not as a part of the split, because of the other folders: {others}"
+            )
     _check_walk(root, walk)
     name = root.resolve().name or "images"
-    return Listing(name, root, levels, tuple(walk.entries), (*warnings, *_skipped(walk)))
+    taken = f" ({warnings[0]})" if warnings else ""
+    return Listing(name, root, levels, tuple(walk.entries), (*warnings, *_skipped(walk)), taken)
 
 
 def folder_tree(root: Path, levels: tuple[str, ...] | None = None) -> LabelTree:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from treehead.data.image_file import is_image_name, read_image
+from treehead.inputs import shown_path
 from treehead.types import Array, UserError
 
 BATCH_SIZE = 128
@@ -41,13 +42,13 @@ def find_images(places: Sequence[Path]) -> Iterator[Path]:
     """
     for place in places:
         if not place.exists():
-            raise UserError(f"there is no image at {place}")
+            raise UserError(f"there is no image at {shown_path(place)}")
     return (path for place in places for path in (_images_below(place) if place.is_dir() else (place,)))
 
 
 def _images_below(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        raise UserError(f"cannot read the folder {error.filename}: {error.strerror}")
+        raise UserError(f"cannot read the folder {shown_path(error.filename)}: {error.strerror}")
 
     for root, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

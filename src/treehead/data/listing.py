@@ -6,7 +6,8 @@ from typing import Literal, TypeAlias
 
 from treehead.hierarchy.sources import NamePath, tree_and_labels
 from treehead.hierarchy.tree import LabelTree
-from treehead.types import Array, UserError
+from treehead.inputs import shown
+from treehead.types import Array, UserError, UserErrors
 
 Part: TypeAlias = Literal["train", "validation", "test"]
 
@@ -39,7 +40,7 @@ class Listing:
     """All images of a folder or a manifest.
 
     levels: names of the levels, leaves first; None: default names. warnings: a sentence for everything that was skipped
-    or is probably a mistake.
+    or is probably a mistake. taken: what was taken for the levels, and how to choose otherwise.
     """
 
     name: str
@@ -47,19 +48,22 @@ class Listing:
     levels: tuple[str, ...] | None
     entries: tuple[ImageEntry, ...]
     warnings: tuple[str, ...] = ()
+    taken: str = ""
 
     def tree_and_labels(self) -> tuple[LabelTree, Array]:
         """The tree of the labels, and the (N, L) labels of the entries, -1 where not known.
 
         Raises: UserError: the labels are not a tree, have fewer than two classes, or a name that cannot be used.
         """
-        tree, labels = tree_and_labels(self.name, [entry.label for entry in self.entries], self.levels)
+        try:
+            tree, labels = tree_and_labels(self.name, [entry.label for entry in self.entries], self.levels)
+        except UserErrors as error:
+            raise UserErrors([f"{problem}{self.taken}" for problem in error.problems]) from None
         for class_name in (name for names in tree.names for name in names):
             if CONTROL_CHARACTERS & set(class_name):
-                raise UserError(f"{self.root}: the class name {class_name!r} has a control character; rename the class")
-        for level in tree.levels:
-            if not level or set(level) & set("./\\\0"):
-                raise UserError(f"the level name {level!r} is empty or has a dot or a slash; rename the level")
+                raise UserError(
+                    f"{self.root}: the class name {shown(class_name)} has a control character; rename the class"
+                )
         if tree.num_leaves < 2:
             raise UserError(f"{self.root} has only one class, {tree.names[0][0]!r}; a classifier needs at least two")
         return tree, labels

@@ -25,7 +25,7 @@ def cache_folder() -> Path:
 
 def image_cache(config: DataConfig) -> Path:
     """The folder for the resized pixels of custom images."""
-    return config.cache or cache_folder() / "pictures"
+    return config.cache or cache_folder() / "images"
 
 
 def image_shape(config: DataConfig) -> tuple[int, int, int]:

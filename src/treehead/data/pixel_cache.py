@@ -3,7 +3,8 @@
 An entry of the cache is a folder: `pixels.u8`, the images one after another, and `pack.json`. Its name is two digests:
 of the folder or table that lists the images, with their size in pixels; and of what determines the pixels, that is the
 path, size and modification time of every file, and the version of this format. It is written under a temporary name
-and renamed, so an entry is always complete; then older entries of the same folder or table are removed.
+and renamed, so an entry is always complete; it is locked while it is written, so that what a killed process has left
+can be told from what another is writing. Then older entries of the same folder or table are removed.
 Axes: M readable images, H W image.
 """
 
@@ -13,8 +14,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,15 +25,18 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from treehead.data.image_file import read_image
-from treehead.system import usable_cores
+from treehead.inputs import check_regular, cut, parsed_json, printable, read_text, shown_path
+from treehead.system import exclusive, is_locked, usable_cores
 from treehead.types import Array, OnProgress, UserError
 
-FORMAT = 1
+FORMAT = 2
 """Increase it when the same file would give other pixels than before."""
 PIXELS, METADATA = "pixels.u8", "pack.json"
-UNFINISHED = ".packing-"
+UNFINISHED, LOCK = ".packing-", "lock"
+TRIES = 5
+"""Attempts to move an entry to its place while other processes do the same."""
 STALE_SECONDS = 86_400
-"""Unfinished entries, left by a killed process, are removed when nothing was written to them for this long."""
+"""Unfinished entries without a lock are removed when nothing was written to them for this long."""
 BLOCK = 256
 """Images in flight at a time: memory does not grow with their number."""
 
@@ -40,13 +46,15 @@ class CachedPixels:
     """The pixels of some files, in the cache entry `place`.
 
     Shapes: pixels: (M, 3, H, W) uint8, memory-mapped; rows: (M,) int64, the index of each image in the list of files.
-    digests: M, of every readable file's bytes; unreadable: index in the list of files -> why it cannot be read.
+    digests: M, of every readable file's bytes; unreadable: index in the list of files -> why it cannot be read; notes:
+    what was assumed about images -> the number of these.
     """
 
     pixels: Array
     rows: Array
     digests: tuple[str, ...]
     unreadable: dict[int, str]
+    notes: dict[str, int]
     place: Path
 
 
@@ -77,18 +85,36 @@ def cached_pixels(
             f"cannot cache the images in {cache} ({error.strerror}); choose another folder: data.cache=FOLDER"
         ) from None
     try:
-        with (temporary / PIXELS).open("wb") as target:
-            metadata = _write(files, image_px, target, on_progress)
-        (temporary / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
-        if place.exists():  # it is damaged, otherwise it would have been opened
-            shutil.rmtree(place)
-        temporary.rename(place)
+        with exclusive(temporary / LOCK, "a new folder is not locked"):
+            with (temporary / PIXELS).open("wb") as target:
+                metadata = _write(files, image_px, target, on_progress)
+            (temporary / METADATA).write_text(json.dumps(metadata), encoding="utf-8")
+        cached = _placed(temporary, place, image_px)
         _remove_older(place, family)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    written = _opened(place, image_px)
-    assert written is not None, "an entry that was just written can be opened"
-    return written
+    return cached
+
+
+def _placed(made: Path, place: Path, image_px: int) -> CachedPixels:
+    """The entry at `place`, which another process may have finished a moment ago; else the one that was `made`.
+
+    Raises: OSError: it can be neither opened nor moved there.
+    """
+    for attempt in range(TRIES):
+        if (cached := _opened(place, image_px)) is not None:
+            return cached
+        try:
+            if place.exists():  # it is damaged, otherwise it would have been opened
+                place.rename(made.with_name(f"{made.name}-damaged-{attempt}"))
+                shutil.rmtree(made.with_name(f"{made.name}-damaged-{attempt}"), ignore_errors=True)
+            made.rename(place)
+        except OSError:
+            if attempt == TRIES - 1:
+                raise
+    cached = _opened(place, image_px)
+    assert cached is not None, "an entry that was just moved there can be opened"
+    return cached
 
 
 def _remove_older(place: Path, family: str) -> None:
@@ -97,9 +123,16 @@ def _remove_older(place: Path, family: str) -> None:
         if other != place:
             shutil.rmtree(other, ignore_errors=True)
     for unfinished in place.parent.glob(f"{UNFINISHED}*"):
-        written = max((path.stat().st_mtime for path in (unfinished, *unfinished.glob(PIXELS))), default=0.0)
-        if written < time.time() - STALE_SECONDS:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process sweeps, too
+            if _is_abandoned(unfinished):
+                shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _is_abandoned(unfinished: Path) -> bool:
+    if (unfinished / LOCK).exists():
+        return not is_locked(unfinished / LOCK)
+    written = max(path.stat().st_mtime for path in (unfinished, *unfinished.glob(PIXELS)))
+    return written < time.time() - STALE_SECONDS
 
 
 def _key(files: Sequence[Path], image_px: int) -> str:
@@ -117,47 +150,52 @@ def _key(files: Sequence[Path], image_px: int) -> str:
 def _opened(place: Path, image_px: int) -> CachedPixels | None:
     """The entry at `place`; None if there is none, or a damaged one."""
     try:
-        metadata = json.loads((place / METADATA).read_text(encoding="utf-8"))
+        metadata = parsed_json(read_text(place / METADATA))
         digests, unreadable = metadata["digests"], {int(row): reason for row, reason in metadata["unreadable"].items()}
         shape = (len(digests), 3, image_px, image_px)
         if (place / PIXELS).stat().st_size != np.prod(shape):
             return None
         pixels = np.memmap(place / PIXELS, np.uint8, "r", shape=shape) if digests else np.zeros(shape, np.uint8)
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
     rows = np.array([row for row in range(len(digests) + len(unreadable)) if row not in unreadable], np.int64)
-    return CachedPixels(pixels, rows, tuple(digests), unreadable, place)
+    notes = {str(note): int(count) for note, count in metadata.get("notes", {}).items()}
+    return CachedPixels(pixels, rows, tuple(digests), unreadable, notes, place)
 
 
 def _write(files: Sequence[Path], image_px: int, target: BinaryIO, on_progress: OnProgress) -> dict[str, Any]:
     digests: list[str] = []
     unreadable: dict[int, str] = {}
+    notes: Counter[str] = Counter()
     for row, result in enumerate(_read_all(files, image_px)):
         if isinstance(result, str):
             unreadable[row] = result
         else:
-            pixels, digest = result
+            pixels, digest, assumed = result
             target.write(pixels.tobytes())
             digests.append(digest)
+            notes.update(assumed)
         on_progress(row + 1, len(files))
-    return {"digests": digests, "unreadable": unreadable}
+    return {"digests": digests, "unreadable": unreadable, "notes": notes}
 
 
-def _read_all(files: Sequence[Path], image_px: int) -> Iterator[tuple[Array, str] | str]:
-    """Pixels and digest of each file, or why it cannot be read. In threads: Pillow reads without the GIL."""
+def _read_all(files: Sequence[Path], image_px: int) -> Iterator[tuple[Array, str, list[str]] | str]:
+    """Pixels, digest and notes of each file, or why it cannot be read. In threads: Pillow reads without the GIL."""
     with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(files), BLOCK):
             yield from pool.map(lambda path: _read(path, image_px), files[start : start + BLOCK])
 
 
-def _read(path: Path, image_px: int) -> tuple[Array, str] | str:
+def _read(path: Path, image_px: int) -> tuple[Array, str, list[str]] | str:
+    notes: list[str] = []
     try:
+        check_regular(path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return read_image(path, shape=(3, image_px, image_px)), digest
+        return read_image(path, shape=(3, image_px, image_px), notes=notes), digest, notes
     except UserError as error:
         return str(error)
     except OSError as error:
-        return f"cannot read {path}: {error.strerror or error}"
+        return f"cannot read {shown_path(path)}: {error.strerror or error}"
     except Exception as error:  # Pillow raises errors of any type for damaged files
-        return f"cannot read {path} ({type(error).__name__}: {error})"
+        return f"cannot read {shown_path(path)} ({type(error).__name__}: {cut(printable(str(error)))})"

@@ -1,11 +1,22 @@
 """Initial weights and their names, drawn in NumPy, so that every engine starts from the same ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
 
-from treehead.spec import WHITENING, BatchNorm2d, Conv2d, Layer, LeakyReLU, Linear, NetSpec, Residual
+from treehead.inputs import shown_path
+from treehead.spec import (
+    WHITENING,
+    BatchNorm2d,
+    Conv2d,
+    Layer,
+    LeakyReLU,
+    Linear,
+    NetSpec,
+    Residual,
+    parameter_shapes,
+)
 from treehead.types import Array, UserError, Weights
 
 
@@ -54,21 +65,32 @@ def initial_weights(
     return weights
 
 
-def check_weights(weights: Weights, expected: Weights) -> None:
-    """Raises: UserError: `weights` do not have exactly the names and shapes of `expected`."""
-    names = expected.keys() | weights.keys()
-    differences = [difference for name in sorted(names) if (difference := _difference(name, weights, expected))]
+def weight_shapes(spec: NetSpec) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter and buffer, by name, without drawing one."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, layer in _named_layers(spec):
+        shapes |= {f"{name}.{part}": shape for part, shape in parameter_shapes(layer).items()}
+        if isinstance(layer, BatchNorm2d):
+            shapes |= {f"{name}.{part}": (layer.num_channels,) for part in ("running_mean", "running_var")}
+    return shapes
+
+
+def check_weights(weights: Weights, expected: Mapping[str, Array | tuple[int, ...]]) -> None:
+    """Raises: UserError: `weights` do not have exactly the names and shapes of `expected`, weights or shapes."""
+    shapes = {name: value if isinstance(value, tuple) else value.shape for name, value in expected.items()}
+    names = shapes.keys() | weights.keys()
+    differences = [difference for name in sorted(names) if (difference := _difference(name, weights, shapes))]
     if differences:
         raise UserError(f"the weights belong to another network: {differences[0]}")
 
 
-def _difference(name: str, weights: Weights, expected: Weights) -> str | None:
+def _difference(name: str, weights: Weights, expected: Mapping[str, tuple[int, ...]]) -> str | None:
     if name not in weights:
         return f"{name} is missing"
     if name not in expected:
-        return f"{name} is not part of this network"
-    if weights[name].shape != expected[name].shape:
-        return f"{name} is {weights[name].shape}, expected {expected[name].shape}"
+        return f"{shown_path(name)} is not part of this network"
+    if weights[name].shape != expected[name]:
+        return f"{name} is {weights[name].shape}, expected {expected[name]}"
     return None
 
 

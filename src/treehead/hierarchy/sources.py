@@ -8,19 +8,22 @@ that all leaves have the same depth: `plants` next to `animals/dog/beagle` has t
 """
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from treehead.hierarchy.tree import LabelTree, first_duplicate
-from treehead.types import Array, UserError
+from treehead.inputs import cut, parsed_json, printable, read_text, shown, shown_path
+from treehead.types import Array, UserError, UserErrors
 
 NamePath: TypeAlias = tuple[str, ...]
 """Class names from the deepest known level up to the top level: ("beagle", "dog", "animals")."""
 
+MOST_LEAVES, MOST_LEVELS = 100_000, 64
+"""Of a tree that is read from a file."""
 UNKNOWN = -1
 """The label of an image at a level where its class is not known."""
 
@@ -32,7 +35,7 @@ def level_names(depth: int) -> tuple[str, ...]:
 
 def slashed(path: NamePath) -> str:
     """A path as messages write it, top level first: animals/dog/beagle."""
-    return "/".join(reversed(path))
+    return cut("/".join(reversed(path)))
 
 
 def tree_and_labels(
@@ -56,13 +59,15 @@ def tree_and_labels(
         UserError: No path, an empty name, another number of levels, or a name at two places of one level.
     """
     if not paths:
-        raise UserError(f"tree {name!r} has no leaves")
+        raise UserError(f"tree {shown(name)} has no leaves")
     distinct = list(dict.fromkeys(paths))
-    inner = {path[start:] for path in distinct for start in range(1, len(path))}
     depth = max(map(len, distinct))
+    if depth > MOST_LEVELS:
+        raise UserError(f"tree {shown(name)} has {depth:,} levels, more than {MOST_LEVELS}")
+    inner = {path[start:] for path in distinct for start in range(1, len(path))}
     levels = tuple(levels or level_names(depth))
     if len(levels) != depth:
-        raise UserError(f"tree {name!r} needs {depth} level names, got {len(levels)}: {', '.join(levels)}")
+        raise UserError(f"tree {shown(name)} needs {depth} level names, got {len(levels)}: {', '.join(levels)}")
     leaves = [path for path in distinct if path not in inner]
     _check_names(name, leaves, depth)
     tree = LabelTree.from_paths(name, levels, [_repeated_down(leaf, depth) for leaf in leaves])
@@ -81,20 +86,25 @@ def _repeated_down(path: NamePath, depth: int) -> NamePath:
 
 
 def _check_names(name: str, leaves: list[NamePath], depth: int) -> None:
-    """Raises: UserError: an empty name, or a name that stands for two classes of one level."""
+    """Raises: UserErrors: empty names, and names that stand for two classes of one level."""
     paths_of: list[dict[str, NamePath]] = [{} for _ in range(depth)]
+    problems: dict[str, None] = {}
     for leaf in leaves:
         if not leaf or "" in leaf:
-            raise UserError(f"tree {name!r} has a class with an empty name: {slashed(leaf)!r}")
+            problems[f"tree {shown(name)} has a class with an empty name: {shown(slashed(leaf))}"] = None
+            continue
         missing = depth - len(leaf)
         for level, class_name in enumerate(_repeated_down(leaf, depth)):
             path = leaf[max(level - missing, 0) :]
             first = paths_of[level].setdefault(class_name, path)
             if first != path:
-                raise UserError(
-                    f"{class_name!r} is at two places of tree {name!r}: {slashed(first)} and {slashed(path)}; "
-                    "a class has one parent, so rename one of them"
+                problem = (
+                    f"{shown(class_name)} is at two places of tree {shown(name)}: {slashed(first)} and "
+                    f"{slashed(path)}; a class has one parent, so rename one of them"
                 )
+                problems[problem] = None
+    if problems:
+        raise UserErrors(list(problems))
 
 
 def tree_from_edges(name: str, edges: Iterable[tuple[str, str]], levels: Sequence[str] | None = None) -> LabelTree:
@@ -113,8 +123,8 @@ def tree_from_edges(name: str, edges: Iterable[tuple[str, str]], levels: Sequenc
     for parent, child in edges:
         if child in parent_of:
             raise UserError(
-                f"tree {name!r}: {child!r} is the child of {parent_of[child]!r} and again of {parent!r}; "
-                "a class has one parent, named once"
+                f"tree {shown(name)}: {shown(child)} is the child of {shown(parent_of[child])} and again of "
+                f"{shown(parent)}; a class has one parent, named once"
             )
         parent_of[child] = parent
     tops = {parent for parent in parent_of.values() if parent not in parent_of}
@@ -130,8 +140,8 @@ def _path_of(name: str, child: str, parent_of: dict[str, str]) -> NamePath:
     while path[-1] in parent_of:
         path.append(parent_of[path[-1]])
         if path[-1] in path[:-1]:
-            cycle = " < ".join(path[path.index(path[-1]) :])
-            raise UserError(f"tree {name!r} has a cycle: {cycle}; a class cannot be below itself")
+            cycle = cut(" < ".join(path[path.index(path[-1]) :]))
+            raise UserError(f"tree {shown(name)} has a cycle: {cycle}; a class cannot be below itself")
     return tuple(path)
 
 
@@ -146,12 +156,17 @@ def tree_from_json(path: Path) -> LabelTree:
         UserError: The file cannot be read, is not valid JSON, or is not a tree.
     """
     try:
-        value = json.loads(_text(path))
+        value = parsed_json(_text(path))
+    except UserError:
+        raise
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
+        raise UserError(f"{shown_path(path)} is not valid JSON: {cut(printable(str(error)))}") from None
     if isinstance(value, dict) and {"levels", "parents"} <= value.keys():
         return LabelTree.from_json(value)
-    return _tree_of_leaves(path, list(_nested_paths(value, ())), None)
+    paths = list(islice(_nested_paths(value, ()), MOST_LEAVES + 1))
+    if len(paths) > MOST_LEAVES:
+        raise UserError(f"{shown_path(path)} has more than {MOST_LEAVES:,} leaves")
+    return _tree_of_leaves(path, paths, None)
 
 
 def tree_from_csv(path: Path) -> LabelTree:
@@ -164,7 +179,10 @@ def tree_from_csv(path: Path) -> LabelTree:
     Raises:
         UserError: The file cannot be read, has no rows, a row with a gap, or a duplicate leaf.
     """
-    rows = list(csv.reader(_text(path).splitlines()))
+    try:
+        rows = list(csv.reader(_text(path).splitlines()))
+    except csv.Error as error:
+        raise UserError(f"{shown_path(path)} is not valid CSV: {cut(printable(str(error)))}") from None
     if len(rows) < 2:
         raise UserError(f"{path} does not contain a tree: it needs a header that names the levels, and a row per leaf")
     columns = len(rows[0])
@@ -192,12 +210,12 @@ def _nested_paths(value: object, above: NamePath) -> Iterable[NamePath]:
     elif isinstance(value, list) and value:
         for leaf in value:
             if not isinstance(leaf, str):
-                raise UserError(f"expected the name of a leaf, got {leaf!r}")
+                raise UserError(f"expected the name of a leaf, got {shown(leaf)}")
             yield (leaf, *above)
     elif above and value in (None, {}, []):
         yield above
     else:
-        raise UserError(f"{value!r} is not a tree: expected nested names with lists of leaves innermost")
+        raise UserError(f"{shown(value)} is not a tree: expected nested names with lists of leaves innermost")
 
 
 def _tree_of_leaves(file: Path, paths: list[NamePath], levels: Sequence[str] | None) -> LabelTree:
@@ -209,8 +227,6 @@ def _tree_of_leaves(file: Path, paths: list[NamePath], levels: Sequence[str] | N
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+        raise UserError(f"cannot read {shown_path(path)}: {error.strerror or error}") from None

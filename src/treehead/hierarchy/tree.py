@@ -3,6 +3,8 @@
 Axes: L levels from the leaves up, K leaves.
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -12,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from treehead.inputs import MOST_NAME, is_file_name, shown
 from treehead.types import Array, UserError
 
 Nested: TypeAlias = "Mapping[str, Nested] | list[str]"
@@ -45,16 +48,31 @@ class LabelTree:
     def __post_init__(self) -> None:
         if not self.levels or len(self.names) != len(self.levels) or len(self.parents) != len(self.levels) - 1:
             raise UserError(
-                f"tree {self.name!r} has {len(self.levels)} levels, names for {len(self.names)} and parents for "
+                f"tree {shown(self.name)} has {len(self.levels)} levels, names for {len(self.names)} and parents for "
                 f"{len(self.parents)}; every level needs a list of names, every level but the last a list of parents"
             )
-        _refuse_duplicates(self.levels, f"tree {self.name!r} has two levels of the same name")
+        _refuse_duplicates(self.levels, f"tree {shown(self.name)} has two levels of the same name")
+        self._check_names()
         for level, names in zip(self.levels, self.names, strict=True):
-            _refuse_duplicates(names, f"level {level!r} of tree {self.name!r} has two classes of the same name")
+            _refuse_duplicates(
+                names, f"level {shown(level)} of tree {shown(self.name)} has two classes of the same name"
+            )
         if not self.names[0]:
-            raise UserError(f"tree {self.name!r} has no leaves")
+            raise UserError(f"tree {shown(self.name)} has no leaves")
         for level, parents in enumerate(self.parents):
             self._check_parents(level, parents)
+
+    def _check_names(self) -> None:
+        """Levels are parts of the names of files and of weights; every name is written as UTF-8."""
+        for level in self.levels:
+            if "." in level or not is_file_name(level):
+                raise UserError(
+                    f"the level name {shown(level)} is empty or has a dot or a slash, a control character, or more "
+                    f"than {MOST_NAME} characters; rename the level"
+                )
+        for name in (self.name, *(name for names in self.names for name in names)):
+            if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
+                raise UserError(f"tree {shown(self.name)}: the name {shown(name)} is not valid text; rename it")
 
     def _check_parents(self, level: int, parents: tuple[int, ...]) -> None:
         children, above = self.names[level], self.names[level + 1]
@@ -63,11 +81,12 @@ class LabelTree:
         for name, parent in zip(children, parents, strict=True):
             if not 0 <= parent < len(above):
                 raise UserError(
-                    f"{name!r} has parent {parent}, but level {self.levels[level + 1]!r} has ids 0 to {len(above) - 1}"
+                    f"{shown(name)} has parent {shown(parent)}, but level {self.levels[level + 1]!r} has ids 0 to "
+                    f"{len(above) - 1}"
                 )
         childless = sorted(set(range(len(above))) - set(parents))
         if childless:
-            raise UserError(f"{above[childless[0]]!r} of level {self.levels[level + 1]!r} has no children")
+            raise UserError(f"{shown(above[childless[0]])} of level {self.levels[level + 1]!r} has no children")
 
     def __getstate__(self) -> dict[str, Any]:
         """The fields alone: what is derived from them is computed again after unpickling."""
@@ -103,6 +122,12 @@ class LabelTree:
     def leaf_order(self) -> Array:
         """(K,) int64: the leaves in an order in which siblings are adjacent at every level."""
         return np.lexsort(self.ancestors)  # sorts by the last key first, that is by the top level
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of levels, names and parents: two trees with the same one give every class id the same meaning."""
+        value = [self.levels, self.names, self.parents]
+        return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
 
     def label_paths(self, leaves: Array) -> Array:
         """The class ids of leaves at every level.
@@ -142,8 +167,8 @@ class LabelTree:
             names = tuple(tuple(map(str, level)) for level in value["names"])
             parents = tuple(tuple(map(int, level)) for level in value["parents"])
             name, levels = str(value["name"]), tuple(map(str, value["levels"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"not a label tree as JSON: {error!r}") from None
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"not a label tree as JSON: {shown(error)}") from None
         return cls(name, levels, names, parents)
 
     @classmethod
@@ -161,7 +186,7 @@ class LabelTree:
         levels, paths = tuple(levels), list(paths)
         for path in paths:
             if len(path) != len(levels):
-                raise UserError(f"{path!r} has {len(path)} names, but tree {name!r} has {len(levels)} levels")
+                raise UserError(f"{shown(path)} has {len(path)} names, but tree {name!r} has {len(levels)} levels")
         _refuse_duplicates((path[0] for path in paths), f"tree {name!r} has two leaves of the same name")
         names = list(zip(*paths, strict=True)) or [()] * len(levels)
         ids = [{name: i for i, name in enumerate(dict.fromkeys(level))} for level in names]
@@ -170,7 +195,7 @@ class LabelTree:
             parent_of: dict[str, str] = {}
             for child, parent in zip(below, above, strict=True):
                 if parent_of.setdefault(child, parent) != parent:
-                    raise UserError(f"{child!r} has two parents: {parent_of[child]!r} and {parent!r}")
+                    raise UserError(f"{shown(child)} has two parents: {shown(parent_of[child])} and {shown(parent)}")
             parents.append(tuple(ids[level + 1][parent_of[child]] for child in ids[level]))
         return cls(name, levels, tuple(map(tuple, ids)), tuple(parents))
 
@@ -215,7 +240,7 @@ def _nested_paths(nested: Nested) -> Iterator[tuple[str, ...]]:
 def _refuse_duplicates(names: Iterable[str], message: str) -> None:
     duplicate = first_duplicate(names)
     if duplicate is not None:
-        raise UserError(f"{message}: {duplicate!r}")
+        raise UserError(f"{message}: {shown(duplicate)}")
 
 
 def _read_only(array: Array) -> Array:

@@ -4,15 +4,16 @@ Axes: N images, C channels, H W image, K_l classes of level l.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
+from PIL.Image import Image
 
 from treehead.config import changed
-from treehead.data.image_file import read_image
+from treehead.data.image_file import pixels_of
 from treehead.decode import decode, restricted
 from treehead.extras import require
 from treehead.hierarchy.subtree import leaves_under
@@ -21,8 +22,13 @@ from treehead.inference.exported import read_exported, read_metadata
 from treehead.inference.model import Model, build_engine, load_model
 from treehead.inference.prediction import Prediction
 from treehead.metrics.flat import softmax
+from treehead.posterior.held_out import Calibration, uncalibrated
+from treehead.posterior.pooling import node_probabilities, pool, restricted_leaves
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
+
+Network: TypeAlias = Callable[[Array], list[Array]]
+"""From pixels, (N, C, H, W) uint8, to the logits of every level, each (N, number of classes) float32."""
 
 SHIPPED = ("cifar100",)
 """Trained models that are part of the package."""
@@ -37,56 +43,55 @@ class Classifier:
     Attributes:
         tree: The label tree.
         input_shape: (channels, height, width) of the network's input.
-        decode: The decoder that turns the heads' probabilities into one answer per level.
-        probabilities: A function from pixels, (N, C, H, W) uint8, to the probabilities of every level, each (N, number
-            of classes) float64.
+        decode: The decoder that turns probabilities into one answer per level.
+        calibration: How the heads are pooled into one distribution over the leaves, and the thresholds of guarantees.
+        logits: The network: a function from pixels to the logits of every head.
     """
 
     tree: LabelTree
     input_shape: tuple[int, int, int]
     decode: str
-    probabilities: Callable[[Array], list[Array]]
+    calibration: Calibration
+    logits: Network
 
-    def predict(self, images: Array | Sequence[Path | str], *, under: str | None = None) -> Prediction:
+    def predict(
+        self, images: "Array | Path | str | Image | Iterable[Path | str | Image]", *, under: str | None = None
+    ) -> Prediction:
         """Classify images.
 
         Args:
-            images: Image files, which are resized to the network's input, or an array of pixels, (N, C, H, W) uint8,
-                that already has this size.
+            images: One image or any iterable of images: paths or images of Pillow's, which are resized to the network's
+                input, or an array of pixels, (N, C, H, W) or (C, H, W) uint8, that already has this size.
             under: A node of the tree, such as "fish" or "superclass:fish". Only the classes below it are considered.
 
         Returns:
-            The answers and probabilities of every level, for one view of each image.
+            The answers, and the probability of every node of the tree, for one view of each image.
 
         Raises:
             UserError: There are no images, a file is not an image, an array has another shape or dtype, or the tree
                 has no such node.
         """
         leaves = None if under is None else leaves_under(self.tree, under)
-        if not len(images):
-            raise UserError("no images given")
-        if isinstance(images, np.ndarray):
-            pixels = images
-        else:
-            pixels = np.stack([read_image(Path(image), shape=self.input_shape) for image in images])
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != self.input_shape:
-            expected = ", ".join(map(str, self.input_shape))
-            raise UserError(f"expected (N, {expected}) uint8, got {pixels.shape} {pixels.dtype}")
-        probabilities = self.probabilities(pixels)
+        pixels = pixels_of(images, self.input_shape)
+        logits = self.logits(pixels)
+        heads = [softmax(level) for level in logits]
+        posterior = pool(logits, self.tree, self.calibration.weights)
+        calibration = self.calibration
         if leaves is not None:
-            probabilities = restricted(probabilities, self.tree, leaves)
-        return Prediction(self.tree, tuple(probabilities), decode(self.decode, probabilities, self.tree).answers)
+            heads, posterior = restricted(heads, self.tree, leaves), restricted_leaves(posterior, leaves)
+            calibration = uncalibrated(len(self.tree.levels), f"the answers are restricted to {under}")
+        nodes = node_probabilities(posterior, self.tree)
+        decoded = decode(self.decode, nodes, self.tree, heads=heads)
+        return Prediction(
+            self.tree, tuple(nodes), decoded.answers, decoded.leaf_scores, decode=self.decode, calibration=calibration
+        )
 
 
 def classifier_of(model: Model) -> Classifier:
     """A classifier that runs a model on the engine and the device that its config names."""
-    engine = build_engine(model)
-
-    def probabilities(pixels: Array) -> list[Array]:
-        logits = engine.predict(pixels)
-        return [softmax(level, t) for level, t in zip(logits, model.temperatures, strict=True)]
-
-    return Classifier(model.tree, model.spec.input_shape, model.config.decode, probabilities)
+    return Classifier(
+        model.tree, model.spec.input_shape, model.config.decode, model.calibration, build_engine(model).predict
+    )
 
 
 def load(source: str | Path, *, changes: Mapping[str, object] | None = None) -> Classifier:
@@ -149,9 +154,13 @@ def is_model(argument: str) -> bool:
 
 
 def _load_onnx(path: Path) -> Classifier:
-    require("onnxruntime")
+    require("onnxruntime", "onnx")
     from treehead.export.runtime import OnnxNetwork
 
     network = OnnxNetwork(path)
     metadata = read_metadata(path, network.metadata)
-    return Classifier(metadata.tree, metadata.input_shape, metadata.config.decode, network.probabilities)
+    tree, calibration = metadata.tree, metadata.calibration
+    network.check(tree.levels, tree.sizes, metadata.input_shape)
+    if not network.has_logits:  # its probabilities are at their temperatures already
+        calibration = uncalibrated(len(tree.levels), "the file was exported by an earlier version")
+    return Classifier(tree, metadata.input_shape, metadata.config.decode, calibration, network.logits)

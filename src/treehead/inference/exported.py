@@ -7,22 +7,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from treehead.config import RunConfig, changed, read_config, write_config
-from treehead.engines.weights import check_weights, initial_weights
+from treehead.engines.weights import check_weights, weight_shapes
 from treehead.export.safetensors import read_safetensors, safetensors_model
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.model import MEAN, STD, Model
+from treehead.inference.model import MEAN, STD, Model, input_statistics_of
+from treehead.inputs import cut, parsed_json, printable, shown_path
+from treehead.posterior.held_out import Calibration, from_json, to_json
 from treehead.runfiles import written_whole
 from treehead.spec import build_spec
 from treehead.types import RunError, UserError
 
 Kind: TypeAlias = Literal["onnx", "safetensors"]
 
-FORMAT = "1"
-"""Version of the metadata. A file of another version is refused."""
+FORMAT = "2"
+"""Version of the metadata. Files of version 1, with a temperature per head, are read; of others refused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Metadata:
     config: RunConfig
     tree: LabelTree
     input_shape: tuple[int, int, int]
-    temperatures: tuple[float, ...]
+    calibration: Calibration
 
 
 def export_model(model: Model, path: Path, *, kind: Kind, metrics: Mapping[str, Any], replace: bool = False) -> None:
@@ -48,10 +48,16 @@ def export_model(model: Model, path: Path, *, kind: Kind, metrics: Mapping[str, 
     metadata = _metadata(model, metrics)
     if kind == "onnx":
         require("onnx")
-        from treehead.export.onnx import onnx_model
+        from treehead.export.onnx import Decoding, onnx_model
 
-        parts = {"tree": model.tree, "mean": model.mean, "std": model.std, "temperatures": model.temperatures}
-        data = onnx_model(model.spec, model.weights, metadata=metadata, **parts)
+        data = onnx_model(
+            model.spec,
+            model.weights,
+            Decoding(model.tree, model.calibration.weights, model.config.decode),
+            mean=model.mean,
+            std=model.std,
+            metadata=metadata,
+        )
     else:
         data = safetensors_model(model.weights | {MEAN: model.mean, STD: model.std}, metadata)
     try:
@@ -70,7 +76,7 @@ def _metadata(model: Model, metrics: Mapping[str, Any]) -> dict[str, str]:
         "config": write_config(config),
         "tree": json.dumps(model.tree.to_json(), ensure_ascii=False),
         "input_shape": json.dumps(model.spec.input_shape),
-        "temperatures": json.dumps(model.temperatures),
+        "calibration": json.dumps(to_json(model.calibration, model.tree), ensure_ascii=False),
         "metrics": json.dumps(kept, ensure_ascii=False),
     }
 
@@ -82,18 +88,27 @@ def read_metadata(path: Path, metadata: dict[str, str]) -> Metadata:
     """
     if "format" not in metadata or "tree" not in metadata:
         raise UserError(f"{path} was not exported by treehead; use a run folder, or see `treehead export --help`")
-    if metadata["format"] != FORMAT:
+    if metadata["format"] not in ("1", FORMAT):
         raise UserError(
-            f"{path} has export format {metadata['format']}, but this version of treehead reads format {FORMAT}; use "
-            f"treehead {metadata.get('treehead', 'of the version that wrote it')}"
+            f"{path} has export format {shown_path(metadata['format'])}, but this version of treehead reads formats 1 "
+            f"and {FORMAT}; use treehead {shown_path(metadata.get('treehead', 'of the version that wrote it'))}"
         )
     try:
-        channels, height, width = map(int, json.loads(metadata["input_shape"]))
-        temperatures = tuple(map(float, json.loads(metadata["temperatures"])))
-        config, tree = read_config(metadata["config"]), LabelTree.from_json(json.loads(metadata["tree"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is damaged: {error}") from None
-    return Metadata(config, tree, (channels, height, width), temperatures)
+        channels, height, width = map(int, parsed_json(metadata["input_shape"]))
+        config, tree = read_config(metadata["config"]), LabelTree.from_json(parsed_json(metadata["tree"]))
+        calibration = from_json(_calibration(metadata, tree), tree)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, UserError) as error:
+        raise UserError(f"{path} is damaged: {cut(printable(str(error)))}") from None
+    return Metadata(config, tree, (channels, height, width), calibration)
+
+
+def _calibration(metadata: Mapping[str, str], tree: LabelTree) -> Any:
+    """The content of calibration.json; format 1 has a temperature per head, leaves first."""
+    if metadata["format"] == FORMAT:
+        return parsed_json(metadata["calibration"])
+    temperatures = [float(temperature) for temperature in parsed_json(metadata["temperatures"])]
+    fitted = any(temperature != 1 for temperature in temperatures)
+    return {"temperature": dict(zip(tree.levels, temperatures, strict=True)), "images": int(fitted), "reason": None}
 
 
 def read_exported(path: Path) -> Model:
@@ -105,13 +120,15 @@ def read_exported(path: Path) -> Model:
     metadata = read_metadata(path, text)
     config, tree, input_shape = metadata.config, metadata.tree, metadata.input_shape
     spec = build_spec(config.network, input_shape=input_shape, levels=tree.levels, sizes=tree.sizes)
-    if missing := {MEAN, STD} - weights.keys():
-        raise UserError(f"{path} is damaged: {', '.join(sorted(missing))} is missing")
-    mean, std = (weights.pop(name).astype(np.float32) for name in (MEAN, STD))
-    check_weights(weights, initial_weights(spec, seed=0))
-    return Model(config, tree, spec, weights, mean, std, metadata.temperatures)
+    mean, std = input_statistics_of(path, weights, input_shape[0])
+    check_weights(weights, weight_shapes(spec))
+    return Model(config, tree, spec, weights, mean, std, metadata.calibration)
 
 
 def exported_metrics(path: Path) -> dict[str, Any]:
     """The metrics in the metadata of a safetensors file; {} if there are none."""
-    return json.loads(read_safetensors(path)[1].get("metrics", "{}"))
+    try:
+        metrics = parsed_json(read_safetensors(path)[1].get("metrics", "{}"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {cut(printable(str(error)))}") from None
+    return metrics if isinstance(metrics, dict) else {}

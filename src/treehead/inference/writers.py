@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 from treehead.extras import require
 from treehead.inference.output import Column, PredictOptions, columns, objects, text_lines
 from treehead.inference.prediction import Prediction
+from treehead.inputs import json_line, printable
 from treehead.runfiles import written_whole
 from treehead.types import UserError
 
@@ -25,8 +27,10 @@ GROUP_ROWS = 10_000
 
 
 @contextmanager
-def file_writer(path: Path, options: PredictOptions, *, replace: bool) -> Iterator[WriteBatch]:
+def file_writer(path: Path, options: PredictOptions, *, replace: bool, raw: bool = False) -> Iterator[WriteBatch]:
     """Write predictions to a file in the format of its suffix; it appears when it is complete, or not at all.
+
+    Conventions: in CSV, a name that a spreadsheet would compute is preceded by an apostrophe, unless `raw`.
 
     Raises: UserError: the file exists and `replace` is false, its suffix is unknown, or the extra `parquet` is missing.
     """
@@ -36,13 +40,14 @@ def file_writer(path: Path, options: PredictOptions, *, replace: bool) -> Iterat
         require("pyarrow")
     if path.exists() and not replace:
         raise UserError(f"{path} already exists; --force overwrites it, --out names another file")
-    with written_whole(path) as temporary, WRITERS[path.suffix](temporary, options) as write:
+    writer = partial(_csv, raw=raw) if path.suffix == ".csv" else WRITERS[path.suffix]
+    with written_whole(path) as temporary, writer(temporary, options) as write:
         yield write
 
 
 @contextmanager
-def stdout_writer(options: PredictOptions, *, as_json: bool) -> Iterator[WriteBatch]:
-    """Print predictions as text or, with `as_json`, as JSON Lines.
+def stdout_writer(options: PredictOptions, *, as_json: bool, raw: bool = False) -> Iterator[WriteBatch]:
+    """Print predictions as text or, with `as_json`, as JSON Lines; invisible characters are escaped unless `raw`.
 
     Raises: UserError: `options.nodes` without `as_json`.
     """
@@ -51,33 +56,44 @@ def stdout_writer(options: PredictOptions, *, as_json: bool) -> Iterator[WriteBa
 
     def write(images: Sequence[Path], prediction: Prediction) -> None:
         if as_json:
-            lines = (json.dumps(entry, ensure_ascii=False) for entry in objects(images, prediction, options))
+            dumped = json.dumps if raw else json_line
+            lines = (dumped(entry) for entry in objects(images, prediction, options))
         else:
             lines = text_lines(images, prediction, options)
         for line in lines:
-            print(line)
+            print(line if raw or as_json else printable(line))
 
     yield write
 
 
 @contextmanager
-def _csv(path: Path, options: PredictOptions) -> Iterator[WriteBatch]:
+def _csv(path: Path, options: PredictOptions, *, raw: bool = False) -> Iterator[WriteBatch]:
+    cell = str if raw else harmless
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
 
         def write(images: Sequence[Path], prediction: Prediction) -> None:
             batch = columns(images, prediction, options)
             if not file.tell():
-                rows.writerow(batch)
-            rows.writerows(zip(*map(_cells, batch.values()), strict=True))
+                rows.writerow(map(cell, batch))
+            rows.writerows(zip(*(_cells(values, cell) for values in batch.values()), strict=True))
 
         yield write
 
 
-def _cells(values: Column) -> list[str | None]:
+def _cells(values: Column, cell: Callable[[str], str]) -> list[str | None]:
     if isinstance(values, np.ndarray):
         return ["" if value != value else f"{value:.6f}" for value in values.tolist()]  # NaN != NaN
-    return list(values)
+    return [value and cell(value) for value in values]
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a cell begins with that a spreadsheet computes; the last four are full-width signs."""
+
+
+def harmless(cell: str) -> str:
+    """A cell that a spreadsheet shows as text, whatever it begins with."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from treehead.inputs import check_file_name
 from treehead.runfiles import RunFolder, StudyFolder, write_text, written_whole
 from treehead.types import RunError
 
@@ -14,7 +15,7 @@ def save_report(folder: RunFolder | StudyFolder, figures: Mapping[str, bytes], p
     """
     try:
         for name, data in figures.items():
-            with written_whole(folder.figures / f"{name}.png") as temporary:
+            with written_whole(folder.figures / f"{check_file_name(name, 'the figure')}.png") as temporary:
                 temporary.write_bytes(data)
         write_text(folder.report, page)
     except OSError as error:

@@ -1,29 +1,35 @@
 """One run, from its config to its finished folder."""
 
 import dataclasses
+import json
+import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from treehead.config import DataConfig, RunConfig, changed, read_config, write_config
+from treehead.config import DataConfig, RunConfig, changed, deciding, read_config, write_config
 from treehead.data.balance import class_weights
-from treehead.data.dataset import Dataset, Splits, channel_statistics, split
+from treehead.data.dataset import Dataset, Splits, input_statistics, split
 from treehead.engines.api import Engine, Trainer
 from treehead.engines.objective import Objective, check_objective
 from treehead.engines.weights import initial_weights
 from treehead.engines.whitening import whitening_kernels
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.calibration import NO_IMAGES
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
+from treehead.posterior.held_out import uncalibrated
 from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
+from treehead.run.calibration import borrowed
 from treehead.run.environment import describe_environment, now
 from treehead.run.evaluation import evaluate_model
+from treehead.run.image_record import ImageRecord, Restored, read_record, record_of, restore, write_record
 from treehead.run.losses import objective_of
-from treehead.runfiles import RunFolder, make_folder, write_json, write_text
+from treehead.runfiles import RunFolder, alone, make_folder, write_json, write_text
 from treehead.spec import NetSpec, build_spec, check_size, grown, num_multiply_adds, num_parameters, rows
-from treehead.system import exclusive, peak_memory_bytes
+from treehead.system import peak_memory_bytes
+from treehead.training import resuming
 from treehead.training.loop import Callback, fit
 from treehead.training.schedule import build_schedule
 from treehead.training.tensorboard import TensorBoardCallback
@@ -72,18 +78,27 @@ def start(
     _check_empty(folder)
     if objective is not None:
         config = _with_custom_loss(config)
-    setup = _set_up(config, load, objective)  # before anything is written: an error leaves no incomplete folder
+    _check_machine(config)  # before the data is read, which may take long
+    dataset = load(config.data)
+    splits = splits_of(config, dataset)
+    record = record_of(splits)
+    setup = _set_up(config, dataset.tree, splits, objective)  # an error before anything is written leaves no folder
+    if (setup.model.std == 1).any():  # only a channel that does not vary has this deviation
+        text = "a channel of the images never varies; the network sees 0 there and learns nothing from it"
+        warnings.warn(text, UserWarning, stacklevel=2)
     make_folder(root)
-    with _locked(folder):
+    with alone(folder):
         _check_empty(folder)  # another process may have been faster
         write_text(folder.config, write_config(config))
-        write_json(folder.tree, setup.model.tree.to_json())
+        write_json(folder.tree, dataset.tree.to_json())
+        write_record(folder, record)
         write_json(folder.network, network_json(setup.model.spec))
         engine = setup.trainer.engine
         environment = describe_environment(engine.accelerator) | _engine_facts(config, engine)
         work = training_work(config, setup.model.spec, num_images=len(setup.splits.train))
-        write_json(folder.environment, environment | {"work_pflop": round(work, 6)})
-        return _train(setup, folder, callback)
+        facts = {"tree_digest": dataset.tree.digest, "work_pflop": round(work, 6)}
+        write_json(folder.environment, environment | facts)
+        return _train(setup, folder, record, callback)
 
 
 def _check_empty(folder: RunFolder) -> None:
@@ -92,11 +107,6 @@ def _check_empty(folder: RunFolder) -> None:
             f"{folder.root} contains a run already; `treehead resume {folder.root}` continues it, or choose another "
             "folder"
         )
-
-
-def _locked(folder: RunFolder) -> AbstractContextManager[None]:
-    """Only one process may train or evaluate a run at a time. Raises: UserError: another one does."""
-    return exclusive(folder.lock, f"another process trains or evaluates {folder.root}; wait for it, or stop it first")
 
 
 def resume(
@@ -116,8 +126,53 @@ def resume(
     config = changed(read_config(folder.read_text(folder.config)), changes or {})
     if objective is not None and config.loss.kind != "custom":
         raise UserError(f"{root} was started with loss.kind = {config.loss.kind!r}; resume it without an objective")
-    with _locked(folder):
-        return _train(_set_up(config, load, objective), folder, callback)
+    with alone(folder):
+        _check_machine(config)
+        tree = LabelTree.from_json(folder.read_tree())
+        record, restored = _restored(folder, config, tree, load)
+        if restored.lost or restored.relabelled:
+            raise UserError(
+                f"the images have changed since {root} was begun, so it cannot go on: {'; '.join(restored.notes)}; "
+                "restore them, or start a new run with treehead train"
+            )
+        _warn_of(restored)
+        return _train(_set_up(config, tree, restored.splits, objective), folder, record, callback)
+
+
+def _restored(
+    folder: RunFolder, config: RunConfig, tree: LabelTree, load: Loader, *, take_new: bool = False
+) -> tuple[ImageRecord, Restored]:
+    """The record of a run's images, and the images themselves, found again in the data as it is now.
+
+    Raises: UserError: the data is not there, or does not fit the run.
+    """
+    data = config.data
+    if data.root is not None and not data.root.exists():
+        raise UserError(
+            f"the images of {folder.root} are not at {data.root} any more; if they were moved, name the new place: "
+            "data.root=PATH"
+        )
+    record, dataset = read_record(folder, tree), load(data)
+    if record is None:
+        record = _former_record(folder, dataset, config)
+    where = str(data.root) if data.root is not None else f"the data set {dataset.name}"
+    return record, restore(record, tree, dataset, where=where, take_new=take_new)
+
+
+def _former_record(folder: RunFolder, dataset: Dataset, config: RunConfig) -> ImageRecord:
+    """The record of a run of an earlier version, which kept none; only where the split did not depend on places."""
+    if dataset.train.digests is not None:
+        raise UserError(
+            f"{folder.root} has no {folder.images.name}, as an earlier version of treehead left it, so which of its "
+            "images are the test images is not known; train it again"
+        )
+    return record_of(splits_of(config, dataset))
+
+
+def _warn_of(restored: Restored) -> None:
+    """A warning for each change of the images."""
+    for note in restored.notes:
+        warnings.warn(note, UserWarning, stacklevel=3)
 
 
 def _with_custom_loss(config: RunConfig) -> RunConfig:
@@ -132,21 +187,23 @@ class _Setup:
     trainer: Trainer
 
 
-def _set_up(config: RunConfig, load: Loader, objective: Objective | None) -> _Setup:
+def _check_machine(config: RunConfig) -> None:
+    """Raises: UserError: this machine lacks what the config needs; takes no time."""
     if config.output.tensorboard:
         require("tensorboard")
-    engine_kind(config.engine).check(config.engine)  # before the data is read, which may take long
-    dataset = load(config.data)
-    splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
-    spec = spec_of(config, dataset)
+    engine_kind(config.engine).check(config.engine)
+
+
+def _set_up(config: RunConfig, tree: LabelTree, splits: Splits, objective: Objective | None) -> _Setup:
+    spec = spec_of(config, splits.train.pixels.shape[1:], tree)
     network = grown(config.network, min(spec.input_shape[1:]))
     for part in config.augment.shrink:
         check_size(network, part.pixels, part.pixels)
-    objective = _objective_for(config, dataset.tree, splits, objective)
-    mean, std = channel_statistics(splits.train.pixels)
-    uncalibrated = (1.0,) * len(dataset.tree.levels)
+    objective = _objective_for(config, tree, splits, objective)
+    mean, std = input_statistics(splits.train.pixels)
     weights = first_weights(config, spec, splits.train.pixels, mean=mean, std=std)
-    model = Model(config, dataset.tree, spec, weights, mean, std, uncalibrated)
+    calibration = uncalibrated(len(tree.levels), NO_IMAGES)
+    model = Model(config, tree, spec, weights, mean, std, calibration)
     return _Setup(model, splits, build_engine(model).trainer(objective, config.optimizer, splits.train))
 
 
@@ -169,20 +226,26 @@ def _objective_for(config: RunConfig, tree: LabelTree, splits: Splits, objective
     return dataclasses.replace(objective, class_weights=class_weights(splits.train.labels, tree.sizes))
 
 
-def _train(setup: _Setup, folder: RunFolder, callback: Callback) -> Run:
+def _train(setup: _Setup, folder: RunFolder, record: ImageRecord, callback: Callback) -> Run:
     model, trainer = setup.model, setup.trainer
     config, levels = model.config, model.tree.levels
     if config.output.tensorboard:
         callback = TensorBoardCallback(folder.events, callback)
     schedule = build_schedule(config, setup.splits.train, num_levels=len(levels))
-    fit(trainer, setup.splits.validation, schedule, levels=levels, folder=folder, callback=callback)
+    belongs_to = {
+        resuming.CONFIG: json.dumps(deciding(config)),
+        resuming.TREE: model.tree.digest,
+        resuming.IMAGES: record.digest,
+    }
+    validation = setup.splits.validation
+    fit(trainer, validation, schedule, levels=levels, folder=folder, belongs_to=belongs_to, callback=callback)
     model = dataclasses.replace(model, weights=trainer.engine.weights())
     save_model(folder, model)
     environment: Environment = folder.read_json(folder.environment) | _engine_facts(config, trainer.engine)
     seconds = sum(record["seconds"] for record in folder.read_history())
     environment.update(finished=now(), seconds=round(seconds, 1), peak_memory_bytes=peak_memory_bytes())
     write_json(folder.environment, environment)
-    evaluate_model(trainer.engine, model, setup.splits, folder, decode_kind=config.decode)
+    evaluate_model(trainer.engine, model, setup.splits, folder)
     return Run(folder.root)
 
 
@@ -190,24 +253,61 @@ def _engine_facts(config: RunConfig, engine: Engine) -> dict[str, str]:
     return {"engine": config.engine.kind, "device": engine.device, "precision": engine.precision}
 
 
-def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None = None) -> Run:
+def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None = None, take_new: bool = False) -> Run:
     """Evaluate a trained run on its test images again, perhaps with another decoder or engine; replaces its metrics.
 
-    Raises: UserError: the run is not finished, or its data set is missing.
+    Conventions: another decoder becomes that of the run's config. The test images are those of the training, found by
+        their content; a warning tells how many are gone, new or labelled otherwise. `take_new` takes new images of
+        known classes as test images too.
+    Raises: UserError: the run is not finished, or its data set is missing or does not fit it.
     """
     folder = RunFolder(root).checked()
-    with _locked(folder):
-        model = load_model(folder, changes)
+    with alone(folder):
+        model = load_model(folder, changes, refit=True)
         config = model.config
-        splits = split(load(config.data), config.data.split, pool=config.data.pool, seed=config.seed)
-        evaluate_model(build_engine(model), model, splits, folder, decode_kind=config.decode)
+        _, restored = _restored(folder, config, model.tree, load, take_new=take_new)
+        _warn_of(restored)
+        evaluate_model(build_engine(model), model, restored.splits, folder)
+        if "decode" in (changes or {}):  # later predictions answer as these metrics say
+            stored = read_config(folder.read_text(folder.config))
+            write_text(folder.config, write_config(changed(stored, {"decode": config.decode})))
     return Run(root)
 
 
-def spec_of(config: RunConfig, dataset: Dataset) -> NetSpec:
-    """The network of this config for these images."""
-    _, channels, height, width = dataset.train.pixels.shape
-    tree = dataset.tree
+def calibrate(root: Path, donor: Path, *, load: Loader) -> Run:
+    """Take over the calibration of another run, for a run that held no images out, and evaluate it again.
+
+    Conventions: a run keeps what it took over: later evaluations use it too.
+    Raises: UserError: a run is not finished, the donor is not calibrated or has another tree, or the run has held-out
+        images of its own.
+    """
+    folder, theirs = RunFolder(root).checked(), load_model(RunFolder(donor).checked())
+    with alone(folder):
+        model = load_model(folder, refit=True)
+        if theirs.tree != model.tree:
+            raise UserError(f"{donor} was trained on another label tree than {root}; name a run of the same tree")
+        name = donor.resolve().name
+        taken = borrowed(theirs.calibration, donor=name, theirs=theirs.config, ours=model.config)
+        _, restored = _restored(folder, model.config, model.tree, load)
+        _warn_of(restored)
+        if restored.splits.held_out is not None:
+            raise UserError(
+                f"{root} has {len(restored.splits.held_out):,} held-out images of its own; `treehead evaluate {root}` "
+                "fits on them"
+            )
+        evaluate_model(build_engine(model), dataclasses.replace(model, calibration=taken), restored.splits, folder)
+    return Run(root)
+
+
+def splits_of(config: RunConfig, dataset: Dataset) -> Splits:
+    """The parts of the data set that this config names."""
+    data = config.data
+    return split(dataset, data.split, pool=data.pool, calibration=data.calibration, seed=config.seed)
+
+
+def spec_of(config: RunConfig, image_shape: tuple[int, ...], tree: LabelTree) -> NetSpec:
+    """The network of this config for images of this shape (C, H, W)."""
+    channels, height, width = image_shape
     shape = (channels, height, width)
     return build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes)
 

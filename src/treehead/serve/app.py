@@ -1,14 +1,18 @@
 """The JSON endpoint and the web page, as an ASGI application for one classifier.
 
-Requests are predicted one at a time, in a thread: the engine is not thread-safe, and memory stays bounded.
+Images are decoded one request at a time, in a thread, so that memory stays bounded; requests that wait for the network
+are predicted together.
 """
 
+import errno
+import sys
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
+import anyio
 import numpy as np
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -19,32 +23,36 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from treehead.data.image_file import NotAnImage, TooManyPixels, read_image
+from treehead.hierarchy.subtree import leaves_under
 from treehead.inference.classifier import Classifier
 from treehead.inference.output import PredictOptions, objects
+from treehead.inputs import say
+from treehead.serve.batches import MOST_WAITING, Batches
+from treehead.serve.guards import OneLength, SafeHeaders, SameSite
 from treehead.serve.hosts import HostCheck
 from treehead.serve.limits import FORMATS, MAX_BYTES, MAX_IMAGES, MAX_PIXELS, BodyLimit
-from treehead.serve.replies import Error, Limits, ModelInfo, Predictions, SampleLink, Tree
+from treehead.serve.replies import Bound, Error, Limits, ModelInfo, Predictions, SampleLink, Tree
 from treehead.serve.samples import Sample
-from treehead.types import UserError
+from treehead.types import Array, UserError
 
 PAGE = Path(__file__).parent / "page"
+CONFIDENCE = 0.8
+"""Threshold of a request that names none."""
+MAX_ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 PREDICT_ERRORS: Responses = {
     413: {"model": Error, "description": "Too many bytes, images or pixels"},
     415: {"model": Error, "description": "Not an image"},
     422: {"model": Error, "description": "No image, a damaged image, or a parameter out of range"},
+    403: {"model": Error, "description": "Sent by a page of another site"},
+    408: {"model": Error, "description": "Sent too slowly"},
     500: {"model": Error, "description": "The network failed"},
+    507: {"model": Error, "description": "The server has no room to store the request"},
 }
 HOST_ERRORS: Responses = {421: {"model": Error, "description": "The Host header is not allowed"}}
 SAMPLE_ERRORS: Responses = {
     404: {"model": Error, "description": "No such sample"},
     422: {"model": Error, "description": "Not a number"},
-}
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
 }
 
 
@@ -79,8 +87,10 @@ def build_app(
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimit, max_bytes=max_bytes)
+    app.add_middleware(SameSite, names=names)
     app.add_middleware(HostCheck, names=names)
-    _add_headers(app)
+    app.add_middleware(OneLength)
+    app.add_middleware(SafeHeaders)
     _add_error_handlers(app)
     _add_model(app, classifier, name=name, accuracy=accuracy, max_bytes=max_bytes)
     _add_predict(app, classifier)
@@ -101,6 +111,8 @@ def _add_model(
         classes=list(tree.sizes),
         input_shape=list(classifier.input_shape),
         decode=classifier.decode,
+        calibration=classifier.calibration.source,
+        bounds=_bounds(classifier),
         accuracy=accuracy,
         limits=Limits(max_bytes, MAX_IMAGES, MAX_PIXELS, list(FORMATS)),
     )
@@ -116,14 +128,34 @@ def _add_model(
         return Tree(**tree.to_json())
 
 
+def _bounds(classifier: Classifier) -> list[Bound]:
+    bounds = []
+    for error in MAX_ERRORS:
+        with suppress(UserError):  # too few held-out images for it, or none
+            threshold = classifier.calibration.back_off_threshold(error, decoder=classifier.decode)
+            bounds.append(Bound(error, threshold))
+    return bounds
+
+
 def _add_predict(app: FastAPI, classifier: Classifier) -> None:
-    one_at_a_time = CapacityLimiter(1)
+    one_at_a_time, batches = CapacityLimiter(1), Batches(classifier)
+    waiting = anyio.Semaphore(MOST_WAITING // MAX_IMAGES * 4)  # so many requests are decoded and wait for the network
 
     @app.post("/api/predict", responses=PREDICT_ERRORS)
     async def predict(
         images: Annotated[list[UploadFile], File(description="One or more image files.")],
         top: Annotated[int, Query(ge=1, description="Number of paths of the tree, best first.")] = 2,
-        confidence: Annotated[float, Query(ge=0, le=1, description="Threshold for the confident answer.")] = 0.8,
+        confidence: Annotated[
+            float | None, Query(ge=0, le=1, description="Threshold for the confident answer; 0.8 without max_error.")
+        ] = None,
+        max_error: Annotated[
+            float | None,
+            Query(gt=0, lt=1, description="Choose the threshold so that at most this fraction is answered wrongly."),
+        ] = None,
+        coverage: Annotated[
+            float | None,
+            Query(alias="set", gt=0, lt=1, description="Include the fewest nodes that hold the truth this often."),
+        ] = None,
         nodes: Annotated[bool, Query(description="Include the probability of every class of every level.")] = False,
         under: Annotated[
             str | None, Query(description="A node of the tree; only classes below it are considered.")
@@ -134,26 +166,35 @@ def _add_predict(app: FastAPI, classifier: Classifier) -> None:
             raise HTTPException(
                 413, f"a request is limited to {MAX_IMAGES} images, not {len(images)}; send several requests"
             )
-        options = PredictOptions(min(top, classifier.tree.num_leaves), nodes, confidence, under)
+        if confidence is None and max_error is None:
+            confidence = CONFIDENCE
+        options = PredictOptions(min(top, classifier.tree.num_leaves), nodes, confidence, max_error, coverage, under)
+        options.check(classifier)
         try:
-            return await run_sync(_predictions, classifier, images, options, limiter=one_at_a_time)
+            if under is not None:
+                leaves_under(classifier.tree, under)  # an unknown node fails before anything is decoded
+            async with waiting:
+                pixels = await run_sync(_decoded, images, classifier.input_shape, limiter=one_at_a_time)
+                prediction = await batches.predict(pixels, under)
         except UserError:
             raise
         except Exception as error:
             raise HTTPException(500, f"the network failed ({type(error).__name__}: {error})") from error
+        answers = [{"set": None, "nodes": None, **entry} for entry in objects(_names(images), prediction, options)]
+        return JSONResponse({"predictions": answers})  # pyright: ignore[reportReturnType]
 
 
-def _predictions(classifier: Classifier, images: Sequence[UploadFile], options: PredictOptions) -> Any:
-    names = [image.filename or "the image" for image in images]
-    shape = classifier.input_shape
-    pixels = np.stack(
+def _names(images: Sequence[UploadFile]) -> list[str]:
+    return [image.filename or "the image" for image in images]
+
+
+def _decoded(images: Sequence[UploadFile], shape: tuple[int, int, int]) -> Array:
+    return np.stack(
         [
             read_image(image.file, name=name, shape=shape, formats=FORMATS, max_pixels=MAX_PIXELS)
-            for image, name in zip(images, names, strict=True)
+            for image, name in zip(images, _names(images), strict=True)
         ]
     )
-    prediction = classifier.predict(pixels, under=options.under)
-    return {"predictions": list(objects(names, prediction, options))}
 
 
 def _add_samples(app: FastAPI, samples: Sequence[Sample]) -> None:
@@ -182,14 +223,6 @@ def _add_pages(app: FastAPI) -> None:
     app.mount("/page", StaticFiles(directory=PAGE))
 
 
-def _add_headers(app: FastAPI) -> None:
-    @app.middleware("http")
-    async def with_headers(request: Request, call_next: Any) -> Response:
-        response = await call_next(request)
-        response.headers.update(HEADERS)
-        return response
-
-
 def _add_error_handlers(app: FastAPI) -> None:
     """Every error is {"detail": one sentence}."""
 
@@ -207,4 +240,23 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(AnyHTTPException)
     def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, AnyHTTPException)
+        if isinstance(error.__cause__, OSError):  # a body that does not fit on the disk is no fault of the client
+            reason = f"the server cannot store the request ({error.__cause__.strerror or error.__cause__})"
+            return _server_error(507 if error.__cause__.errno in NO_ROOM else 500, reason)
+        if error.status_code >= 500:
+            return _server_error(error.status_code, str(error.detail))
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+    @app.exception_handler(OSError)
+    def disk_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, OSError)
+        return _server_error(507 if error.errno in NO_ROOM else 500, f"the server failed ({error.strerror or error})")
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _server_error(status: int, reason: str) -> JSONResponse:
+    """An answer to a request that failed through no fault of the client, and a line in the log."""
+    say(f"treehead: a request failed with status {status}: {reason}", file=sys.stderr)
+    return JSONResponse({"detail": reason}, status)

@@ -11,6 +11,7 @@ from pathlib import Path
 from treehead.extras import require
 from treehead.inference.classifier import SHIPPED, folder_of, load
 from treehead.inference.exported import exported_metrics
+from treehead.inputs import say
 from treehead.runfiles import RunFolder
 from treehead.types import UserError
 
@@ -23,9 +24,8 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
     Raises: UserError: no such model, an unusable address, or the extra `serve` is missing.
     """
     require("fastapi", "uvicorn", "python_multipart")
-    import uvicorn
-
     from treehead.serve.app import build_app
+    from treehead.serve.connections import server_of
     from treehead.serve.hosts import LOOPBACK, names_of
     from treehead.serve.samples import samples_of
 
@@ -42,17 +42,16 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
             names=names_of(host) | set(names),
             ready=lambda: _announce(name, address, open_to_others=host not in LOOPBACK, show=show),
         )
-        config = uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=3)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            server_of(app).run(sockets=[listener])
         except KeyboardInterrupt:  # raised again by uvicorn after a graceful shutdown
-            print("\nstopped", file=sys.stderr)
+            say("\nstopped", file=sys.stderr)
 
 
 def _announce(name: str, address: str, *, open_to_others: bool, show: bool) -> None:
-    print(f"serving {name} at {address} (JSON endpoint: {address}/docs); stop with Ctrl-C", flush=True)
+    say(f"serving {name} at {address} (JSON endpoint: {address}/docs); stop with Ctrl-C")
     if open_to_others:
-        print("other machines can send images to this server; use --host 127.0.0.1 to prevent it", file=sys.stderr)
+        say("other machines can send images to this server; use --host 127.0.0.1 to prevent it", file=sys.stderr)
     if show:
         webbrowser.open(address)
 

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from treehead.inputs import printable, say
 from treehead.progress import UPDATES_PER_SECOND, duration
 from treehead.records.run import EpochFigures, Metrics
 from treehead.study.scheduler import Board, CellState, State
@@ -25,7 +26,7 @@ class PlainBoard:
     def show(self, states: Sequence[CellState], seconds_left: float | None) -> None:
         for state in states:
             if self._last.get(state.cell.name, "waiting") != state.state:
-                print(f"{state.cell.name}: {_event(state)}; {overall(states, seconds_left)}", flush=True)
+                say(f"{state.cell.name}: {_event(state)}; {overall(states, seconds_left)}")
             self._last[state.cell.name] = state.state
 
 
@@ -45,7 +46,7 @@ def table(states: Sequence[CellState], seconds_left: float | None, title: str, *
 
     Conventions: with more runs than `room`, running ones come first, and the caption counts those left out.
     """
-    drawn = Table("run", "state", box=None, title=title, title_justify="left", header_style="dim")
+    drawn = Table("run", "state", box=None, title=Text(printable(title)), title_justify="left", header_style="dim")
     for head in ("epoch", "validation", "test", "time"):
         drawn.add_column(head, justify="right")
     shown = list(states)
@@ -53,7 +54,7 @@ def table(states: Sequence[CellState], seconds_left: float | None, title: str, *
         shown = sorted(shown, key=lambda state: ORDER.index(state.state))[:room]
     for state in shown:
         drawn.add_row(
-            state.cell.name,
+            Text(state.cell.name),
             Text(state.state, COLOURS.get(state.state, "dim")),
             f"{state.epochs_done}/{state.cell.config.train.epochs}",
             _accuracy(state.record["validation"] if state.record else None),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from treehead.config import changed
 from treehead.config.study import suggestion
+from treehead.inputs import MOST_CONFIG, read_text, shown, shown_path
 from treehead.recipes import recipe
 from treehead.runfiles import StudyFolder
 from treehead.study.grid import Axis, Extra, Study, axis, default_compare, read_study
@@ -156,13 +157,13 @@ def study_of(name: str) -> tuple[Study, Path]:
     """
     path = Path(name)
     if (written := StudyFolder(path).study).exists():
-        return read_study(written.read_text(encoding="utf-8"), str(written)), path
+        return read_study(StudyFolder(path).read_text(written), str(written)), path
     if name.endswith(".toml"):
         try:
-            study = read_study(path.read_text(encoding="utf-8"), name)
+            study = read_study(read_text(path, most=MOST_CONFIG), name)
         except OSError as error:
-            raise UserError(f"cannot read {name}: {error.strerror}") from None
+            raise UserError(f"cannot read {shown_path(name)}: {error.strerror}") from None
         return study, Path("studies") / study.name
     if name not in STUDIES:
-        raise UserError(f"there is no study, study file or study folder {name!r}; {suggestion(name, STUDIES)}")
+        raise UserError(f"there is no study, study file or study folder {shown(name)}; {suggestion(name, STUDIES)}")
     return STUDIES[name](), Path("studies") / name

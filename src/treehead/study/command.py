@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from treehead.inputs import printable, say
 from treehead.runfiles import StudyFolder
 from treehead.study import board
 from treehead.study.builtin import study_of
@@ -41,7 +42,8 @@ def show_list(study: Study, root: Path, chosen: Sequence[Cell]) -> None:
     """Print the selected runs and their progress."""
     states = [state_of(StudyFolder(root), cell) for cell in chosen]
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{study.name}: {study.about}" if study.about else study.name, markup=False, highlight=False)
+    about = printable(f"{study.name}: {study.about}" if study.about else study.name)
+    console.print(about, markup=False, highlight=False)
     console.print(board.table(states, seconds_left(states, 1), str(root)))
 
 
@@ -53,11 +55,11 @@ def run(study: Study, root: Path, chosen: Sequence[Cell], *, jobs: int, draw: Ca
     with board.showing(f"study {study.name}, {root}") as display:
         states = run_study(study, root, cells=chosen, jobs=jobs, board=display, on_finished=lambda: _update(root))
     for question, answers in groupby(write_summary(root)["answers"], lambda answer: answer["question"]):
-        print(question, *(f"  {answer['text']}" for answer in answers), sep="\n")
-    print(f"report: {draw(root)}")
+        say(question, *(f"  {answer['text']}" for answer in answers))
+    say(f"report: {draw(root)}")
     if failed := [state for state in states if state.state == "failed"]:
         for state in failed:
-            print(f"{state.cell.name} failed: {state.failure}", file=sys.stderr)
+            say(f"{state.cell.name} failed: {state.failure}", file=sys.stderr)
         raise RunError(f"{len(failed)} of {len(states)} runs failed; run them again with: treehead study {root}")
 
 

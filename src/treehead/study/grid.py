@@ -3,7 +3,9 @@
 `config/study.py` shows the TOML form.
 """
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,13 +14,17 @@ from typing import Any, TypeAlias
 import tomli_w
 
 from treehead.config import RunConfig, changed
+from treehead.config.section import FOLDER_NAME
 from treehead.config.study import StudyFile, read_study_file, suggestion
+from treehead.inputs import shown, shown_path
 from treehead.recipes import recipe
 from treehead.types import UserError
 
 Changes: TypeAlias = dict[str, object]
 Comparison: TypeAlias = tuple[str, str, str]
 """Axis, first choice, second choice."""
+MOST_CELLS = 5_000
+"""Runs of a study."""
 EXTRA, NO_EXTRA = "extra", "none"
 """`--only extra=none` leaves out the extra cells, `--only extra=NAME` everything else."""
 
@@ -66,7 +72,7 @@ def axis(key: str, values: Sequence[object]) -> Axis:
     """An axis along one config key. Raises: UserError: there is no value, or one occurs twice."""
     named = {str(value): {key: value} for value in values}
     if not values or len(named) < len(values):
-        raise UserError(f"the axis {key} needs at least one value, and each value once, not {list(values)}")
+        raise UserError(f"the axis {key} needs at least one value, and each value once, not {shown(list(values))}")
     return Axis(key, named)
 
 
@@ -77,6 +83,7 @@ def cells(study: Study, only: Mapping[str, Sequence[str]] | None = None) -> list
     """
     only = only or {}
     _check_choices(study, only)
+    _check_size(study.name, study.axes, len(study.extras))
     selected = []
     for extra in (None, *study.extras):
         for names in product(*(axis.choices for axis in study.axes)):
@@ -91,12 +98,21 @@ def cells(study: Study, only: Mapping[str, Sequence[str]] | None = None) -> list
     return selected
 
 
+def _check_size(name: str, axes: Iterable[Axis], num_extras: int) -> None:
+    """Raises: UserError: the study has more runs than anybody can start."""
+    total = math.prod(len(axis.choices) for axis in axes) * (1 + num_extras)
+    if total > MOST_CELLS:
+        raise UserError(f"the study {name} has up to {total:,} runs, more than {MOST_CELLS:,}; use fewer choices")
+
+
 def _cell(study: Study, choices: dict[str, str], extra: Extra | None) -> Cell:
     changes: Changes = {}
     for axis in study.axes:
         changes |= axis.choices[choices[axis.name]]
     parts = [choice if choice[:1].isalpha() else f"{key.split('.')[-1]}{choice}" for key, choice in choices.items()]
-    name = re.sub(r"[^\w.]+", "-", "-".join([*parts, *([extra.name] if extra else [])])).strip("-") or study.name
+    name = re.sub(r"[^\w.]+", "-", "-".join([*parts, *([extra.name] if extra else [])])).strip("-.") or study.name
+    if not FOLDER_NAME.fullmatch(name):
+        raise UserError(f"a run of the study {study.name} would be called {shown(name)}; rename its choices")
     config = changed(study.base, changes | (extra.change if extra else {}) | {"name": name})
     return Cell(name, choices, extra.name if extra else None, config)
 
@@ -150,13 +166,14 @@ def read_study(text: str, where: str) -> Study:
     try:
         return _checked(_study(file))
     except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(f"{shown_path(where)}: {error}") from None
 
 
 def _study(file: StudyFile) -> Study:
     base = changed(recipe(file.recipe) if file.recipe else RunConfig(), file.config)
     named = (Axis(name, dict(choices)) for name, choices in file.choices.items())
     axes = (*named, *(axis(key, values) for key, values in file.axes.items()))
+    _check_size(file.name, axes, len(file.extra))
     compare = default_compare(axes) if file.compare is None else tuple(file.compare)
     extras = tuple(Extra(name, table.of, table.change) for name, table in file.extra.items())
     return Study(file.name, file.about, base, axes, compare, extras)
@@ -170,7 +187,7 @@ def _checked(study: Study) -> Study:
     for extra in study.extras:
         _check_choices(study, {key: [choice] for key, choice in extra.of.items()})
     names = [cell.name for cell in cells(study)]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
         raise UserError(f"two runs would have the same name, {repeated[0]}; rename one of their choices")
     return study
 

@@ -1,7 +1,9 @@
 """A study's summary as Markdown: its tables, and its answers as a list."""
 
+import re
 from collections.abc import Iterable, Sequence
 
+from treehead.inputs import printable
 from treehead.records.study import Answer, CellFigures, CellRow, StudySummary
 from treehead.study.cell_row import MARKS
 
@@ -18,7 +20,7 @@ def as_markdown(summary: StudySummary) -> str:
 
 
 def answers_markdown(answers: Sequence[Answer]) -> list[str]:
-    return [f"- {answer['text']}" for answer in answers]
+    return [f"- {escaped(answer['text'])}" for answer in answers]
 
 
 def runs_markdown(summary: StudySummary) -> list[str]:
@@ -54,4 +56,14 @@ def markdown_table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> list
     if not heads:
         return []
     rule = f"|{' --- |' * len(heads)}"
-    return [f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(cells)} |" for cells in lines)]
+    rows = (f"| {' | '.join(map(escaped, cells))} |" for cells in (heads, *lines))
+    return [next(rows), rule, *rows]
+
+
+ESCAPES = {"<": "&lt;", ">": "&gt;", "|": "\\|", "[": "\\[", "`": "\\`", "\\": "\\\\", "\n": " "}
+
+
+def escaped(text: str) -> str:
+    """Text that is neither HTML nor a link, code or another cell in Markdown."""
+    text = re.sub(r"&(?=[#\w])", "&amp;", printable(text, lines=True))
+    return "".join(ESCAPES.get(character, character) for character in text)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from treehead.config import RunConfig, read_config, write_config
+from treehead.config import RunConfig, deciding, first_difference, read_config, write_config
 from treehead.data.load import image_shape
 from treehead.records.run import EpochRecord, Metrics
 from treehead.runfiles import RunFolder, StudyFolder, make_folder, write_json, write_text
@@ -219,24 +219,13 @@ def _refuse_other_configs(folder: StudyFolder, cells: Sequence[Cell]) -> None:
         run = folder.run(cell.name)
         if not run.environment.exists():
             continue
-        begun, planned = _deciding(read_config(run.read_text(run.config))), _deciding(cell.config)
-        if different := [key for key in sorted(begun.keys() | planned.keys()) if begun.get(key) != planned.get(key)]:
-            key = different[0]
+        begun = deciding(read_config(run.read_text(run.config)))
+        if different := first_difference(begun, deciding(cell.config)):
+            key, before, after = different
             raise UserError(
-                f"{run.root} was begun with {key} = {begun.get(key)}, but the study has {planned.get(key)}; use the "
-                f"same value, or another folder with --out"
+                f"{run.root} was begun with {key} = {before}, but the study has {after}; use the same value, or "
+                "another folder with --out"
             )
-
-
-def _deciding(config: RunConfig) -> dict[str, object]:
-    """The config values that determine a run's results, by dotted key; engine, outputs and data folder do not."""
-    values: dict[str, object] = {}
-    for section, value in config.model_dump(mode="json", exclude={"engine", "output"}).items():
-        if isinstance(value, dict):
-            values |= {f"{section}.{key}": inner for key, inner in value.items()}
-        else:
-            values[section] = value
-    return values | {"data.root": None}
 
 
 @contextmanager

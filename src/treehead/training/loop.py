@@ -5,6 +5,7 @@ Axes: S steps, L levels.
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from treehead.engines.objective import level_losses
 from treehead.records.run import EpochFigures, EpochRecord
 from treehead.runfiles import RunFolder
 from treehead.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from treehead.training.resuming import HISTORY, check_resumable, history_digest
 from treehead.training.schedule import EpochSchedule, Schedule
 from treehead.types import Array, RunError
 
@@ -25,7 +27,18 @@ TICK_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training run is. Shapes: losses, accuracy: (L,), means over the epoch so far."""
+    """How far a training run is.
+
+    Attributes:
+        epoch: The epoch under way, from 1.
+        num_epochs: Number of epochs of the run.
+        step: Steps done in this epoch.
+        num_steps: Steps per epoch.
+        losses: Mean training loss of each head in this epoch so far, (L,), leaves first.
+        accuracy: Mean training accuracy of each head in this epoch so far, (L,).
+        images_per_second: Training images per second.
+        seconds_left: Estimated time to the end of the run.
+    """
 
     epoch: int
     num_epochs: int
@@ -64,21 +77,24 @@ def fit(
     *,
     levels: tuple[str, ...],
     folder: RunFolder,
+    belongs_to: Mapping[str, str],
     callback: Callback,
 ) -> None:
     """Train to the end of the schedule, from the folder's checkpoint if it has one.
 
     Conventions: history is written before the checkpoint, and cut to the checkpoint's epoch on resuming, so the two
-        agree wherever a run was stopped.
-    Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint is kept.
+        agree wherever a run was stopped. `belongs_to` goes into every checkpoint; see `resuming.check_resumable`.
+    Raises: RunError: the loss became NaN or infinite; the last epoch's checkpoint is kept. UserError: the checkpoint is
+        damaged or belongs to something else.
     """
-    done, history = _restore(trainer, folder)
+    done, history = _restore(trainer, folder, belongs_to, schedule.num_epochs)
     for number in range(done + 1, schedule.num_epochs + 1):
         epoch = schedule.epoch(number)
         started = time.perf_counter()
         results = train_epoch(trainer, epoch, callback)
         seconds = time.perf_counter() - started
         checked = _validate(trainer, validation)
+        _stop_if_not_finite(checked.losses, len(epoch.learning_rates) - 1, epoch)
         record: EpochRecord = {
             "epoch": number,
             "learning_rate": float(epoch.learning_rates[-1]),
@@ -89,18 +105,23 @@ def fit(
         }
         history.append(record)
         folder.write_history(history)
-        save_checkpoint(folder.checkpoint, Checkpoint(number, trainer.engine.weights(), trainer.optimizer_state()))
+        facts = {**belongs_to, HISTORY: history_digest(history)}
+        checkpoint = Checkpoint(number, trainer.engine.weights(), trainer.optimizer_state(), facts)
+        save_checkpoint(folder.checkpoint, checkpoint)
         callback.on_epoch_end(record)
 
 
-def _restore(trainer: Trainer, folder: RunFolder) -> tuple[int, list[EpochRecord]]:
+def _restore(
+    trainer: Trainer, folder: RunFolder, belongs_to: Mapping[str, str], num_epochs: int
+) -> tuple[int, list[EpochRecord]]:
     """Restore the state of the folder's checkpoint, if any; returns the epochs done and their history."""
     if not folder.checkpoint.exists():
         return 0, []
     checkpoint = load_checkpoint(folder.checkpoint)
+    history = check_resumable(checkpoint, belongs_to, folder, num_epochs=num_epochs)
     trainer.engine.load_weights(checkpoint.weights)
     trainer.load_optimizer_state(checkpoint.optimizer)
-    return checkpoint.epoch, folder.read_history()[: checkpoint.epoch]
+    return checkpoint.epoch, history
 
 
 def train_epoch(trainer: Trainer, epoch: EpochSchedule, callback: Callback) -> StepResults:

@@ -19,6 +19,7 @@ from treehead.data.folder import folder_tree, list_folder
 from treehead.data.listing import ImageEntry
 from treehead.data.manifest import list_manifest
 from treehead.data.pixel_cache import CachedPixels, cached_pixels
+from treehead.system import exclusive
 from treehead.types import UserError
 
 
@@ -366,7 +367,7 @@ def test_given_parts_are_kept(photos: Path, tmp_path: Path) -> None:
 def test_images_with_the_same_content_stay_together() -> None:
     entries = [ImageEntry(Path(str(number)), ("cat",)) for number in range(20)]
     digests = [str(number // 4) for number in range(20)]  # five contents, four copies each
-    parts = divide(entries, np.zeros((20, 1), np.int64), digests, test_share=0.4)
+    parts = divide(entries, digests, test_share=0.4)
     assert {digests[row] for row in parts["test"]}.isdisjoint(digests[row] for row in parts["train"])
     assert len(parts["test"]) == 8
 
@@ -437,5 +438,34 @@ def test_files_of_a_cache_entry(photos: Path, tmp_path: Path) -> None:
     cached([photos / "0.png"], tmp_path / "cache", [])
     (place,) = (tmp_path / "cache").iterdir()
     metadata = json.loads((place / "pack.json").read_text())
-    assert set(metadata) == {"digests", "unreadable"}
+    assert set(metadata) == {"digests", "unreadable", "notes"}
     assert (place / "pixels.u8").stat().st_size == 3 * 32 * 32
+
+
+# ---- several processes, one cache
+
+
+def test_whoever_comes_second_takes_what_is_there(photos: Path, tmp_path: Path) -> None:
+    """Another process finishes the same entry while this one reads."""
+    draw(photos, 3)
+    files = sorted(photos.iterdir())
+    expected: list[CachedPixels] = []
+
+    def meanwhile(done: int, total: int | None) -> None:
+        if not expected:
+            expected.append(cached(files, tmp_path / "cache", []))
+
+    choices = {"source": photos, "image_px": 32, "cache": tmp_path / "cache", "log": lambda text: None}
+    ours = cached_pixels(files, on_progress=meanwhile, **choices)
+    np.testing.assert_array_equal(ours.pixels, expected[0].pixels)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [ours.place.name]
+
+
+def test_what_a_killed_process_has_left_is_swept_at_once(photos: Path, tmp_path: Path) -> None:
+    draw(photos, 1)
+    for name in ("killed", "working"):
+        (tmp_path / "cache" / f".packing-{name}").mkdir(parents=True)
+        (tmp_path / "cache" / f".packing-{name}" / "lock").touch()
+    with exclusive(tmp_path / "cache" / ".packing-working" / "lock", "in use"):
+        new = cached([photos / "0.png"], tmp_path / "cache", [])
+        assert {path.name for path in (tmp_path / "cache").iterdir()} == {new.place.name, ".packing-working"}

@@ -1,6 +1,7 @@
 """Figures and tables of the report, on arrays small enough to check by hand."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,13 +9,14 @@ import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
+from matplotlib.font_manager import fontManager, get_font
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from treehead.hierarchy.tree import LabelTree
 from treehead.records.run import EpochFigures, EpochRecord, Metrics
 from treehead.report import wording
-from treehead.report.drawing import png
+from treehead.report.drawing import FONTS, NO_FONT, png
 from treehead.report.level_view import boundaries, level_view, row_shares
 from treehead.report.palette import SEVERITIES
 from treehead.report.run import figures, interactive, tables
@@ -91,7 +93,11 @@ def test_matrix_of_hostile_names_and_no_images_draws() -> None:
     names = ("$x$", r"\frac{", "a_b", "<b>", "漢字")
     tree = dataclasses.replace(TREE, names=(names, *TREE.names[1:]))
     figure = confusion(np.zeros((5, 5), int), level_view(tree, "fine"), title="$ 1")
-    assert png(figure).startswith(b"\x89PNG")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert png(figure).startswith(b"\x89PNG")
+    has_font = any(get_font(font.fname).get_char_index(ord("漢")) for font in fontManager.ttflist if font.name in FONTS)
+    assert [str(warning.message) for warning in told] == ([] if has_font else [NO_FONT])
     assert not any(isinstance(child, QuadMesh) for child in figure.axes[0].get_children())
 
 

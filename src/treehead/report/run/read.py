@@ -1,6 +1,5 @@
 """Read a run folder and check its files against each other."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from treehead.hierarchy.tree import LabelTree
+from treehead.inputs import MOST_CONFIG, parsed_toml, read_text
+from treehead.records.agreement import disagreement
 from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Machine, Metrics, Network
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
@@ -70,12 +71,14 @@ def read_run(root: Path) -> RunRecord:
     """
     folder = RunFolder(root).checked()
     config_text, config = _read_config(folder.config)
-    tree = _read_tree(folder)
+    tree, environment = _read_tree(folder), _read_environment(folder)
+    if environment.get("tree_digest", tree.digest) != tree.digest:
+        raise _damaged(folder.tree, "it is not the tree that the run was trained with")
     return RunRecord(
         name=str(config.get("name") or root.resolve().name),
         config_text=config_text,
         config=config,
-        environment=_read_environment(folder),
+        environment=environment,
         tree=tree,
         network=_read_network(folder),
         history=_read_history(folder, tree.levels),
@@ -100,19 +103,22 @@ def _object(path: Path, value: object, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def _record(path: Path, value: object, kind: type[T]) -> T:
-    """`value`, if it has every required key of the TypedDict `kind`."""
-    keys: frozenset[str] = getattr(kind, "__required_keys__")  # noqa: B009
-    return cast("T", _object(path, value, sorted(keys)))
+    """`value`, if it agrees with the TypedDict `kind`."""
+    if wrong := disagreement(value, kind):
+        raise _damaged(path, wrong)
+    return cast("T", value)
 
 
 def _read_config(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
+        text = read_text(path, most=MOST_CONFIG)
+        return text, parsed_toml(text)
     except FileNotFoundError:
         raise UserError(f"{path.parent} is not a complete run folder: {path.name} is missing") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except UserError:
+        raise
     except ValueError as error:
         raise _damaged(path, error) from None
 
@@ -153,7 +159,7 @@ def _read_history(folder: RunFolder, levels: Sequence[str]) -> list[EpochRecord]
 
 def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
     path = folder.metrics
-    metrics = _record(path, folder.read_json(path), Metrics)
+    metrics = _record(path, _upgraded(folder.read_json(path)), Metrics)
     if list(metrics["levels"]) != list(tree.levels):
         raise _damaged(path, f"its levels {metrics['levels']} are not the tree's levels {list(tree.levels)}")
     if len(metrics["severity_counts"]) != len(tree.levels) + 1:
@@ -168,6 +174,15 @@ def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
             if shape != (size, size):
                 raise _damaged(path, f"the {level} confusion matrix is {shape}, the tree has {size} classes")
     return metrics
+
+
+def _upgraded(value: Any) -> Any:
+    """Metrics of an earlier version, which had a temperature per head: without weights, and without guarantees."""
+    if not isinstance(value, dict) or "guarantees" in value or "temperature" not in value.get("calibration", ()):
+        return value
+    calibration = {"before": value["calibration"]["before"], "after": value["calibration"]["after"]}
+    without = {"weights": {}, "images": value["calibration"]["images"], "source": "measured by an earlier version"}
+    return value | {"calibration": calibration | without, "guarantees": {"risk_control": [], "sets": []}}
 
 
 def _counted(folder: RunFolder, tree: LabelTree) -> dict[str, list[list[int]]]:

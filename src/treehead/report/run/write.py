@@ -1,10 +1,12 @@
 """Write a run's report: the figures, then the page that shows them."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from treehead.inputs import cut, printable
 from treehead.report import wording
 from treehead.report.drawing import png
 from treehead.report.files import save_report
@@ -13,7 +15,8 @@ from treehead.report.run import figures
 from treehead.report.run.matrix import confusion
 from treehead.report.run.page import run_page
 from treehead.report.run.read import RunRecord, read_run
-from treehead.runfiles import RunFolder
+from treehead.runfiles import RunFolder, alone
+from treehead.types import UserError
 
 
 def write_report(root: Path, *, images: bool = True) -> Path:
@@ -31,14 +34,25 @@ def write_report(root: Path, *, images: bool = True) -> Path:
         The path of the page.
 
     Raises:
-        UserError: `root` is not a run folder, or a file in it is missing or damaged.
+        UserError: `root` is not a run folder, or a file in it is missing or damaged; another process works on the run.
         RunError: A file could not be written.
     """
-    record = read_run(root)
-    if not images:
-        record = dataclasses.replace(record, samples=None)
-    static = {name: png(figure) for name, figure in static_figures(record).items()}
-    return save_report(RunFolder(root), static, run_page(record, static))
+    folder = RunFolder(root).checked()
+    with alone(folder):
+        record = read_run(root)
+        if not images:
+            record = dataclasses.replace(record, samples=None)
+        try:
+            static = {name: png(figure) for name, figure in static_figures(record).items()}
+            page = run_page(record, static)
+        except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+            if os.environ.get("TREEHEAD_TRACEBACK"):
+                raise
+            raise UserError(
+                f"the files of {root} do not fit each other ({type(error).__name__}: {cut(printable(str(error)))}); "
+                f"run `treehead evaluate {root}` to write its metrics again"
+            ) from error
+        return save_report(folder, static, page)
 
 
 def static_figures(record: RunRecord) -> dict[str, Figure]:
