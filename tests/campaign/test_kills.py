@@ -95,7 +95,9 @@ def test_tables_that_are_killed_or_do_not_fit_are_absent(product: Product, run: 
         folder.mkdir()
         table = folder / f"t.{rng.choice(('csv', 'jsonl', 'parquet'))}"
         kind = rng.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, None))
-        how = {"room": rng.choice((10, 300, 1500))} if kind is None else {"shot": (rng.uniform(0, 0.2), kind)}
+        how: dict[str, Any] = {"shot": (rng.uniform(0, 0.2), kind)}
+        if kind is None:
+            how = {"room": rng.choice((10, 300, 1500))}
         outcome = product.run("predict", run, photos, "--out", table, "--nodes", **how)
         assert outcome.code == 0 or list(folder.iterdir()) == [], (how, outcome)
         if outcome.signal is None:  # one that came before the command had begun

@@ -63,7 +63,8 @@ def child(case: dict[str, Any], told: Path) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if case["gigabytes"]:
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (used + int(case["gigabytes"] * 2**30),) * 2)
+            most = used + int(case["gigabytes"] * 2**30)
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         if case["room"] is not None:  # no file may grow beyond: as a disk that is full
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (case["room"], resource.RLIM_INFINITY))
