@@ -20,6 +20,8 @@ EXTERNAL = {
     "72.5": "the document that this project starts from: Adam, ReLU",
     "70.8": "the same: SGD, Leaky ReLU",
     "82.03": "Yun et al. 2019, arXiv:1905.04899",
+    "70.67": "attempts: the first published run, in the history of the repository at commit c54cce4",
+    "72.56": "evidence: a cell of the reference study before SAM, in the history at commit 81eec89",
     "91.3": "attempts: training images of small-images-first",
     "94.9": "attempts: training images of plain-steps",
     "93.1": "attempts: training images of the published run; the snippet on that page computes it",
@@ -169,7 +171,8 @@ def _of_attempts() -> Iterator[str]:
     for level in ("superclass", "group"):
         yield f"{accuracy(first, level) - accuracy(runs['batches-of-128'], level):.1f}"
     share = accuracy(runs["plain-steps"], "fine") / 100
-    yield f"{100 * math.sqrt(share * (1 - share) / 10_000):.2f}"
+    error = math.sqrt(share * (1 - share) / 10_000)
+    yield from (f"{100 * error:.2f}", f"{100 * math.sqrt(2) * error:.2f}")  # of one run, of the difference of two
     for run in _steps():
         yield from (f"{_curve(run)[-1]:.2f}", f"{np.mean(_curve(run)[-5:]):.2f}")
     yield f"{_curve(read_run(RESULTS / 'reference' / 'runs' / 'adam-relu-split80-20'))[-1]:.2f}"

@@ -112,7 +112,8 @@ def page(runs: Mapping[str, RunRecord]) -> str:
         *markdown_rows(rows),
         "",
         f"At the level {levels[0]} the scratch engine is {100 * (fine['scratch'] - fine['pytorch']):+.2f} points from "
-        f"PyTorch; the standard error of one such accuracy is {100 * error:.2f} points.",
+        f"PyTorch; the standard error of one such accuracy is {100 * error:.2f} points, that of the difference of two "
+        f"independent runs {100 * math.sqrt(2) * error:.2f} points.",
         "",
         "![Accuracy and loss of both engines, epoch by epoch](curves.png)",
         "",
