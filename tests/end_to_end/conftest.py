@@ -180,6 +180,7 @@ def _environment(finished: bool) -> Environment:
         "device": "cpu",
         "precision": "bfloat16",
         "seconds": 3100.0 if finished else None,
+        "work_pflop": 0.125,
         "peak_memory_bytes": 1_700_000_000 if finished else None,
     }
 

@@ -94,6 +94,16 @@ def test_a_run_with_images_of_its_own_keeps_them(runs: dict[str, Path], dataset:
     assert (runs["kept"] / "calibration.json").read_bytes() == before
 
 
+def test_a_damaged_calibration_is_written_again_as_its_message_says(runs: dict[str, Path], dataset: Dataset) -> None:
+    file = runs["kept"] / "calibration.json"
+    before = json.loads(file.read_text())
+    file.write_text("{}")
+    with pytest.raises(UserError, match=r"calibration.json is damaged .*; `treehead evaluate .*` writes it again"):
+        treehead.load(runs["kept"])
+    runner.evaluate(runs["kept"], load=lambda _: dataset)
+    assert json.loads(file.read_text()) == before
+
+
 def test_a_run_of_another_tree_is_refused(runs: dict[str, Path], dataset: Dataset, tmp_path: Path) -> None:
     swapped = dataclasses.replace(dataset.tree, names=(dataset.tree.names[0][::-1], *dataset.tree.names[1:]))
     other = dataclasses.replace(dataset, tree=swapped)

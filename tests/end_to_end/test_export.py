@@ -39,6 +39,12 @@ SETTINGS: dict[str, dict[str, object]] = {
         "network.hidden": [5],
         "network.dropout": 0.5,
     },
+    "whitened, silu, even kernel, mean and maximum": {
+        "network.whitening_px": 2,
+        "network.stages": [{"width": 4, "residual_kernels": [1, 3]}, {"width": 5, "kernel_size": 2, "residuals": 0}],
+        "network.activation": {"kind": "silu"},
+        "network.pool": "mean_max",
+    },
 }
 
 

@@ -169,7 +169,10 @@ def test_the_summary_has_every_cell(tmp_path: Path) -> None:
     assert row["figures"]
     assert row["figures"]["accuracy"] == metrics["accuracy"]
     assert row["figures"]["minutes"] == pytest.approx(4 * 61 / 60)
+    assert row["figures"].get("work_pflop") == 0.125
     text = (tmp_path / "summary.md").read_text(encoding="utf-8").partition("\n\n")[0]
+    assert text.splitlines()[0].endswith("| minutes | PFLOP |")
+    assert text.splitlines()[2].endswith("| 0.125 |")
     assert text.count("\n| ") == 13  # the rule and twelve cells
     assert len(summary["answers"]) >= 6
 

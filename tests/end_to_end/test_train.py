@@ -75,6 +75,7 @@ def test_the_run_folder_is_complete(trained: Path) -> None:
     environment = json.loads((trained / "environment.json").read_text())
     assert environment["finished"]
     assert environment["peak_memory_bytes"] > 1e8
+    assert 0 < environment["work_pflop"] < 1e-2
 
 
 def test_metrics_are_those_of_the_last_epoch(trained: Path) -> None:
@@ -291,3 +292,11 @@ def test_summary_config_and_data_show(tmp_path: Path) -> None:
     assert command("data", "show", "shapes", "--out", "sheet.png", folder=tmp_path).returncode == 0
     with Image.open(tmp_path / "sheet.png") as picture:
         assert picture.size[0] > 300
+
+
+def test_the_command_prints_the_work(tmp_path: Path) -> None:
+    printed = command("summary", "cifar100-fast", "--work", "data.split=80:20", folder=tmp_path)
+    assert printed.returncode == 0
+    assert printed.stdout.endswith("PFLOP in convolutions and linear layers, for 50 epochs of 40,000 images\n")
+    plain = command("summary", "cifar100-fast", folder=tmp_path)
+    assert printed.stdout.startswith(plain.stdout)

@@ -54,6 +54,8 @@ class AugmentConfig(Section):
     """Padding of the random crop in pixels, by reflection; 0 disables it."""
     flip: bool = True
     """Horizontal flip with probability 0.5."""
+    alternating_flip: bool = False
+    """Flip each image in every second epoch instead, half of the images in the first."""
     cutout_px: int = Field(default=0, ge=0, le=4096)
     """Side of the Cutout square in pixels, filled with the mean colour; 0 disables it."""
     cutmix: float = Field(default=0.0, ge=0, le=1)

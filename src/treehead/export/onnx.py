@@ -17,6 +17,7 @@ from treehead.spec import (
     BatchNorm2d,
     Conv2d,
     Dropout,
+    GlobalAvgMaxPool,
     GlobalAvgPool,
     Layer,
     LeakyReLU,
@@ -24,6 +25,7 @@ from treehead.spec import (
     MaxPool2d,
     NetSpec,
     Residual,
+    SiLU,
 )
 from treehead.types import Array, Weights
 
@@ -197,10 +199,18 @@ class _Graph:
                 return self.add("BatchNormalization", x, *parts, name=name, epsilon=EPS)
             case LeakyReLU(slope):
                 return self.add("LeakyRelu", x, name=name, alpha=slope) if slope else self.add("Relu", x, name=name)
+            case SiLU():
+                return self.add("Mul", x, self.add("Sigmoid", x, name=f"{name}.sigmoid"), name=name)
             case MaxPool2d(kernel_size):
                 return self.add("MaxPool", x, name=name, kernel_shape=[kernel_size] * 2, strides=[kernel_size] * 2)
             case GlobalAvgPool():
                 return self.add("ReduceMean", x, name=name, axes=[2, 3], keepdims=0)
+            case GlobalAvgMaxPool():
+                parts = ("ReduceMean", "mean"), ("ReduceMax", "max")
+                pooled = (
+                    self.add(operator, x, name=f"{name}.{part}", axes=[2, 3], keepdims=0) for operator, part in parts
+                )
+                return self.add("Concat", *pooled, name=name, axis=1)
             case Dropout():
                 return x  # the identity in inference
             case Linear():

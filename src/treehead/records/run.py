@@ -278,6 +278,8 @@ class Environment(TypedDict):
     """Number format of the multiplications, such as `bfloat16`."""
     seconds: float | None
     """Total duration of the training steps; None before the end."""
+    work_pflop: NotRequired[float]
+    """Arithmetic of the whole training in PFLOP, see `training.work.training_work`; not in runs before version 0.2."""
     peak_memory_bytes: int | None
     """Peak resident memory of the process; None before the end."""
     tree_digest: NotRequired[str]

@@ -14,6 +14,7 @@ from treehead.data.dataset import Dataset, Splits, input_statistics, split
 from treehead.engines.api import Engine, Trainer
 from treehead.engines.objective import Objective, check_objective
 from treehead.engines.weights import initial_weights
+from treehead.engines.whitening import whitening_kernels
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.calibration import NO_IMAGES
@@ -32,7 +33,8 @@ from treehead.training import resuming
 from treehead.training.loop import Callback, fit
 from treehead.training.schedule import build_schedule
 from treehead.training.tensorboard import TensorBoardCallback
-from treehead.types import UserError
+from treehead.training.work import training_work
+from treehead.types import Array, UserError, Weights
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
 
@@ -93,7 +95,9 @@ def start(
         write_json(folder.network, network_json(setup.model.spec))
         engine = setup.trainer.engine
         environment = describe_environment(engine.accelerator) | _engine_facts(config, engine)
-        write_json(folder.environment, environment | {"tree_digest": dataset.tree.digest})
+        work = training_work(config, setup.model.spec, num_images=len(setup.splits.train))
+        facts = {"tree_digest": dataset.tree.digest, "work_pflop": round(work, 6)}
+        write_json(folder.environment, environment | facts)
         return _train(setup, folder, record, callback)
 
 
@@ -197,9 +201,18 @@ def _set_up(config: RunConfig, tree: LabelTree, splits: Splits, objective: Objec
         check_size(network, part.pixels, part.pixels)
     objective = _objective_for(config, tree, splits, objective)
     mean, std = input_statistics(splits.train.pixels)
+    weights = first_weights(config, spec, splits.train.pixels, mean=mean, std=std)
     calibration = uncalibrated(len(tree.levels), NO_IMAGES)
-    model = Model(config, tree, spec, initial_weights(spec, seed=config.seed), mean, std, calibration)
+    model = Model(config, tree, spec, weights, mean, std, calibration)
     return _Setup(model, splits, build_engine(model).trainer(objective, config.optimizer, splits.train))
+
+
+def first_weights(config: RunConfig, spec: NetSpec, pixels: Array, *, mean: Array, std: Array) -> Weights:
+    """The initial weights of a run, which depend on its training images if it whitens their patches."""
+    network, whitening = config.network, None
+    if network.whitening_px:
+        whitening = whitening_kernels(pixels, mean=mean, std=std, kernel_size=network.whitening_px)
+    return initial_weights(spec, seed=config.seed, init=network.init, head_init=network.head_init, whitening=whitening)
 
 
 def _objective_for(config: RunConfig, tree: LabelTree, splits: Splits, objective: Objective | None) -> Objective:
@@ -250,7 +263,7 @@ def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None =
     """
     folder = RunFolder(root).checked()
     with alone(folder):
-        model = load_model(folder, changes)
+        model = load_model(folder, changes, refit=True)
         config = model.config
         _, restored = _restored(folder, config, model.tree, load, take_new=take_new)
         _warn_of(restored)
@@ -270,7 +283,7 @@ def calibrate(root: Path, donor: Path, *, load: Loader) -> Run:
     """
     folder, theirs = RunFolder(root).checked(), load_model(RunFolder(donor).checked())
     with alone(folder):
-        model = load_model(folder)
+        model = load_model(folder, refit=True)
         if theirs.tree != model.tree:
             raise UserError(f"{donor} was trained on another label tree than {root}; name a run of the same tree")
         name = donor.resolve().name

@@ -79,7 +79,7 @@ def _guarantee_sentences(metrics: Metrics) -> Iterator[str]:
         if sets["asked"] == COVERAGE:
             yield (
                 f"{_percent(COVERAGE, 0)} prediction sets: {_percent(sets['coverage'], 1)} contain the truth "
-                f"({_percent(sets['low'], 1)} to {_percent(sets['high'], 1)}), with {sets['nodes']:.1f} nodes on "
+                f"({_percent(sets['low'], 1)} to {_percent(sets['high'], 1)}), with {sets['nodes']:.1f} classes on "
                 "average"
             )
 

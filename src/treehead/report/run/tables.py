@@ -349,6 +349,12 @@ def extremes(rows: Sequence[ClassRecall], number: int = 10) -> tuple[list[ClassR
     return list(rows[:number]), list(rows[::-1][:number])
 
 
+def work_text(environment: Environment) -> str:
+    """The training arithmetic in words; nothing for a run that does not have it."""
+    work = environment.get("work_pflop")
+    return "" if work is None else f"{work:.3g} PFLOP"
+
+
 def environment_rows(environment: Environment) -> list[tuple[str, str]]:
     """Machine, versions and times of a run as pairs of name and text; unknown values are left out."""
     machine, commit = environment["machine"], environment["commit"]
@@ -363,6 +369,7 @@ def environment_rows(environment: Environment) -> list[tuple[str, str]]:
         *environment["versions"].items(),
         ("started", wording.moment(environment["started"])),
         ("finished", wording.moment(environment["finished"])),
+        ("training work", work_text(environment)),
         ("training time", wording.duration(environment["seconds"])),
         ("peak memory", wording.size(environment["peak_memory_bytes"])),
     ]
