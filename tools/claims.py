@@ -141,6 +141,10 @@ def _of_sprint() -> Iterator[str]:
     for path in sorted((RESULTS / "sprint" / "runs").glob("*/history.jsonl")):
         last = read_run(path.parent).history[-1]["validation"]["accuracy"]
         yield from (f"{100 * share:.2f}" for share in last.values())
+    seeds = [read_run(path.parent) for path in sorted((RESULTS / "sprint" / "runs").glob("seed*/metrics.json"))]
+    for level in seeds[0].levels:
+        mean = np.mean([accuracy(run, level) for run in seeds])
+        yield from (f"{mean:.2f}", f"{mean:.1f}")
 
 
 def _of_posterior() -> Iterator[str]:
