@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check campaign lint docs format results clean
+.PHONY: demo test check campaign lint docs format results evidence clean
 
 demo: .venv/installed  ## train the built-in shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
@@ -36,6 +36,9 @@ format: .venv/installed-dev
 
 results: .venv/installed-dev  ## recompute what README and docs report from docs/results, and check it
 	$(BIN)/python tools/results.py --write
+
+evidence: .venv/installed-dev  ## recompute published figures by a program that shares no code with treehead
+	$(BIN)/python tools/evidence.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

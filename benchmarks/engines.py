@@ -1,12 +1,14 @@
 """Training speed and peak memory of both engines on the same network and batch, in float32 on the CPU.
 
     python benchmarks/engines.py [--batch 256] [--threads 2] [--steps 4] [--rounds 5] [--optimizer adam|sgd|muon]
+        [--recipe cifar100] [--pixels 32]
     NUMBA_DISABLE_JIT=1 python benchmarks/engines.py --only scratch --steps 1 --rounds 3
 
-A step is the whole step: gather, crop and flip, forward, losses, backward, optimizer. PyTorch runs twice, with images
-as NCHW and as channels-last; the ratio is to the faster. Rounds alternate in one process, so that all run under the
-same load; figures are medians. Peak memory is that of a separate process which takes two steps. The second command
-measures the scratch engine without Numba, which is slow: alone, and for few steps.
+The network is that of the recipe, its images shrunk to --pixels. A step is the whole step: gather, crop and flip,
+forward, losses, backward, optimizer. PyTorch runs twice, with images as NCHW and as channels-last; the ratio is to the
+faster. Rounds alternate in one process, so that all run under the same load; figures are medians. Peak memory is that
+of a separate process which takes two steps. The second command measures the scratch engine without Numba, which is
+slow: alone, and for few steps.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from treehead.config import AugmentConfig, EngineConfig, Optimizer, RunConfig, changed
+from treehead.config import AugmentConfig, EngineConfig, NetworkConfig, Optimizer, RunConfig, ShrinkConfig, changed
 from treehead.data.augment import draw_epoch_plan
 from treehead.data.dataset import Images
 from treehead.engines.api import Trainer
@@ -28,19 +30,20 @@ from treehead.engines.scratch.engine import ScratchEngine
 from treehead.engines.scratch.kernels import COMPILED
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.cifar100 import cifar100_tree
+from treehead.recipes import RECIPES, recipe
 from treehead.run.losses import objective_of
 from treehead.spec import build_spec
 from treehead.system import peak_memory_bytes
 
-NUM_IMAGES = 2048
+NUM_IMAGES, SIDE = 2048, 32
 WEIGHTS = np.array([1.0, 0.3, 0.1])  # of the levels' losses
 NAMES = ("scratch", "pytorch nchw", "pytorch channels-last")
 
 
-def build(name: str, *, threads: int, optimizer: Optimizer) -> Trainer:
-    """The default network on random images."""
+def build(name: str, *, network: NetworkConfig, threads: int, optimizer: Optimizer) -> Trainer:
+    """The network on random images."""
     tree = cifar100_tree()
-    spec = build_spec(RunConfig().network, input_shape=(3, 32, 32), levels=tree.levels, sizes=tree.sizes)
+    spec = build_spec(network, input_shape=(3, 32, 32), levels=tree.levels, sizes=tree.sizes)
     kind = ScratchEngine if name == "scratch" else PyTorchEngine
     mean, std = np.full(3, 0.5), np.full(3, 0.25)
     config = EngineConfig(device="cpu", precision="float32", threads=threads)
@@ -55,11 +58,10 @@ def build(name: str, *, threads: int, optimizer: Optimizer) -> Trainer:
     return engine.trainer(objective_of(RunConfig().loss, tree), optimizer, images)
 
 
-def stepper(trainer: Trainer, *, batch: int) -> Callable[[int], tuple[float, float]]:
+def stepper(trainer: Trainer, *, batch: int, pixels: int) -> Callable[[int], tuple[float, float]]:
     """A function that takes that many steps and returns wall and processor seconds per image."""
-    plan = draw_epoch_plan(
-        AugmentConfig(), num_images=NUM_IMAGES, image_size=(32, 32), batch_size=batch, seed=0, epoch=1
-    )
+    augment = AugmentConfig(shrink=(ShrinkConfig(until=1, pixels=pixels),) if pixels < SIDE else ())
+    plan = draw_epoch_plan(augment, num_images=NUM_IMAGES, image_size=(SIDE, SIDE), batch_size=batch, seed=0, epoch=1)
 
     def take(steps: int) -> tuple[float, float]:
         wall, processor = time.perf_counter(), time.process_time()
@@ -84,13 +86,17 @@ def main() -> None:
     arguments.add_argument("--steps", type=int, default=4)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--optimizer", choices=("adam", "sgd", "muon"), default="adam")
+    arguments.add_argument("--recipe", choices=RECIPES, default="cifar100")
+    arguments.add_argument("--pixels", type=int, default=SIDE)
     arguments.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="rows to measure (all of them)")
     arguments.add_argument("--alone", choices=NAMES, help=argparse.SUPPRESS)
     asked = arguments.parse_args()
     optimizer = changed(RunConfig(), {"optimizer.kind": asked.optimizer}).optimizer
 
     def made(name: str) -> Callable[[int], tuple[float, float]]:
-        return stepper(build(name, threads=asked.threads, optimizer=optimizer), batch=asked.batch)
+        network = recipe(asked.recipe).network
+        trainer = build(name, network=network, threads=asked.threads, optimizer=optimizer)
+        return stepper(trainer, batch=asked.batch, pixels=asked.pixels)
 
     if asked.alone:
         made(asked.alone)(2)
@@ -106,7 +112,8 @@ def main() -> None:
         for name, take in takers.items():
             taken[name].append(take(asked.steps))
     hand = "compiled by Numba" if COMPILED else "plain NumPy"
-    print(f"float32, batch {asked.batch}, {asked.threads} threads, {asked.optimizer}")
+    shown = f"{asked.recipe} at {asked.pixels} pixels"
+    print(f"float32, {shown}, batch {asked.batch}, {asked.threads} threads, {asked.optimizer}")
     print(f"scratch: {hand}; torch {torch.__version__}")
     print(f"{'':<22} images/s   (slowest to fastest)   processor ms/image   peak memory")
     speed = {}

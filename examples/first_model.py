@@ -2,7 +2,7 @@
 
     python examples/first_model.py
 
-The folders are nested like the label tree: images/angular/star/0.png. Replace them by your own images.
+The folders are nested like the label tree: images/patterned/striped/0.png. Replace them by your own images.
 """
 
 import tempfile
@@ -38,11 +38,11 @@ def main(*, images: int = 60, epochs: int = 15) -> None:
 
 
 def draw(folder: Path, *, per_class: int) -> None:
-    """Draw discs, rings, lenses, triangles, squares and stars into nested folders, `per_class` of every pattern."""
+    """Draw plain, striped, dotted and checked shapes into nested folders, `per_class` of every outline."""
     dataset = shapes(train_per_leaf=per_class, test_per_leaf=1)
     for number, (pixels, labels) in enumerate(zip(dataset.train.pixels, dataset.train.labels, strict=True)):
-        _, outline, group = dataset.tree.path_names(int(labels[0]))
-        place = folder / group / outline
+        _, texture, group = dataset.tree.path_names(int(labels[0]))
+        place = folder / group / texture
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.transpose(1, 2, 0)).save(place / f"{number}.png")
 

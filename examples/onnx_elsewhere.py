@@ -28,7 +28,8 @@ session = onnxruntime.InferenceSession(model)
 classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 
 pixels = np.asarray(Image.open(image).convert("RGB")).transpose(2, 0, 1)[None]
-*probabilities, path = session.run(None, {"images": pixels})
+outputs = [f"probabilities_{level}" for level in classes] + ["path"]
+*probabilities, path = session.run(outputs, {"images": pixels})
 for (level, names), rows, answer in zip(classes.items(), probabilities, path[0], strict=True):
     print(f"  {level:<12} {names[answer]:<30} {100 * rows[0, answer]:5.1f} %")
 

@@ -1,4 +1,4 @@
-"""Train with a custom loss: round shapes answered as angular ones are the costliest mistake.
+"""Train with a custom loss: patterned shapes answered as uniform ones are the costliest mistake.
 
     python examples/own_loss.py
 
@@ -19,7 +19,7 @@ CONFIG = treehead.changed(
     treehead.recipe("shapes"), {"train.epochs": 2, "network.stages": [{"width": 16}, {"width": 32}, {"width": 48}]}
 )
 EXTRA_COST = 0.5
-"""Cost of an angular answer for a round shape, in nats, added to the cross-entropy."""
+"""Cost of a uniform answer for a patterned shape, in nats, added to the cross-entropy."""
 
 
 def main() -> None:
@@ -28,21 +28,21 @@ def main() -> None:
     dataset = dataclasses.replace(dataset, train=half)
     plain = treehead.objective_of(CONFIG.loss, dataset.tree)
     custom = dataclasses.replace(plain, costs=custom_costs(dataset.tree), expected_severity=1.0)
-    round_ = dataset.tree.names[2].index("round")
+    patterned = dataset.tree.names[2].index("patterned")
     true = dataset.test.labels[:, 2]
     for name, objective in {"cross-entropy": plain, "custom loss": custom}.items():
         print(name, flush=True)
         answers = trained(dataset, objective).predict(dataset.test.pixels).answers[:, 2]
-        print(f"  round answered as angular: {np.sum((true == round_) & (answers != round_))} images")
-        print(f"  angular answered as round: {np.sum((true != round_) & (answers == round_))} images")
+        print(f"  patterned answered as uniform: {np.sum((true == patterned) & (answers != patterned))} images")
+        print(f"  uniform answered as patterned: {np.sum((true != patterned) & (answers == patterned))} images")
 
 
 def custom_costs(tree: treehead.LabelTree) -> tuple[np.ndarray, ...]:
     """Per level (K_l, K_l), from the leaves up: costs[y, j] of the answer j for an image of class y."""
-    is_round = [np.array(tree.names[2]) == "round"]
+    is_patterned = [np.array(tree.names[2]) == "patterned"]
     for parents in reversed(tree.parents):
-        is_round.insert(0, is_round[0][np.array(parents)])
-    return tuple(EXTRA_COST * np.outer(kind, ~kind).astype(np.float32) for kind in is_round)
+        is_patterned.insert(0, is_patterned[0][np.array(parents)])
+    return tuple(EXTRA_COST * np.outer(kind, ~kind).astype(np.float32) for kind in is_patterned)
 
 
 def trained(dataset: treehead.Dataset, objective: treehead.Objective) -> treehead.Classifier:

@@ -43,13 +43,13 @@ class Block:
 
 
 def blocks(page: Path, text: str) -> list[Block]:
-    found = []
+    fenced = []
     for match in FENCE.finditer(text):
         above = text[: match.start()].splitlines()
         marked = bool(above) and above[-1].strip() == NOT_RUN
         name = page.relative_to(ROOT).as_posix()
-        found.append(Block(name, len(above) + 1, match[1], match[2], marked))
-    return found
+        fenced.append(Block(name, len(above) + 1, match[1], match[2], marked))
+    return fenced
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page, page.read_text(encoding="utf-8"))]

@@ -45,14 +45,14 @@ NAMELESS = {"utils", "helpers", "common", "misc", "base"}
 
 
 def imported_by(source: str) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "absolute imports only"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def source_of(path: Path) -> str:
@@ -73,11 +73,11 @@ def broken_rules(module: str, imports: set[str]) -> list[str]:
 
 
 def modules() -> list[tuple[str, Path]]:
-    found = []
+    named = []
     for path in sorted(SOURCE.rglob("*.py")):
         module = ".".join(("treehead", *path.relative_to(SOURCE).with_suffix("").parts))
-        found.append((module.removesuffix(".__init__"), path))
-    return found
+        named.append((module.removesuffix(".__init__"), path))
+    return named
 
 
 def test_the_import_contracts_are_kept() -> None:
@@ -167,14 +167,14 @@ def test_every_package_is_in_a_layer() -> None:
 
 def layer_classes() -> set[str]:
     """Every class of the scratch engine with a `forward` of its own, but the protocol and the whole network."""
-    found = set()
+    classes = set()
     for module, path in modules():
         if inside(module, "treehead.engines.scratch"):
             for node in ast.walk(ast.parse(source_of(path))):
                 if isinstance(node, ast.ClassDef):
                     methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
-                    found |= {node.name} if "forward" in methods else set()
-    return found - {"Layer", "Network"}
+                    classes |= {node.name} if "forward" in methods else set()
+    return classes - {"Layer", "Network"}
 
 
 @pytest.mark.parametrize("table", ["gradients/test_gradients.py", "parity/test_layers.py"])

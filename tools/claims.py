@@ -104,7 +104,7 @@ class Facts:
 def facts() -> Facts:
     """Every number that a sentence may state."""
     losses = frozenset(_of_losses(summarise_folder(RESULTS / "severity")))
-    return Facts(frozenset((*_of_seeds(), *_of_attempts())), losses)
+    return Facts(frozenset((*_of_seeds(), *_of_attempts(), *_of_posterior())), losses)
 
 
 def accuracy(run: RunRecord, level: str) -> float:
@@ -132,6 +132,24 @@ def _of_seeds() -> Iterator[str]:
         values = [accuracy(run, level) for run in runs[:4]]
         yield from (f"{np.mean(values):.1f}", f"{np.mean(values):.2f}", f"{min(values):.2f}", f"{max(values):.2f}")
         yield f"{accuracy(runs[4], level):.2f}"
+
+
+def _of_posterior() -> Iterator[str]:
+    """The published run's answers from the posterior and by its heads alone, its calibration and its guarantees."""
+    metrics = read_run(RESULTS / "cifar100").metrics
+    assert metrics is not None
+    heads, calibration = metrics["decoders"]["independent"], metrics["calibration"]
+    for level in metrics["levels"]:
+        yield from (f"{100 * figures['accuracy'][level]:.2f}" for figures in (metrics, heads))
+        for errors in (calibration["before"], calibration["after"]):
+            yield f"{100 * errors['calibration_error'][level]:.1f}"
+            yield f"{errors['loss'][level]:.3f}"
+    yield from (f"{figures['hd']['5']:.2f}" for figures in (metrics, heads))
+    yield f"{100 * heads['tree_inconsistency']:.2f}"
+    for bound in metrics["guarantees"]["risk_control"]:
+        yield from (f"{100 * value:.2f}" for value in (bound["error"], bound["low"], bound["high"]))
+    for one in metrics["guarantees"]["sets"]:
+        yield f"{100 * one['coverage']:.1f}"
 
 
 def _of_attempts() -> Iterator[str]:

@@ -74,14 +74,18 @@ def with_table(page: str, records: Mapping[str, RunRecord]) -> str:
 
 
 def row(name: str, record: RunRecord) -> list[str]:
-    """One run's line: test accuracies, severities, both losses of the leaf head at the last epoch, time."""
+    """One run's line: test accuracies and severities of the heads alone, both losses at the last epoch, time.
+
+    The heads alone, since the attempts were measured before there was a posterior.
+    """
     metrics, environment, last, leaf = record.metrics, record.environment, record.history[-1], record.levels[0]
     assert metrics is not None
     assert environment["seconds"] is not None
+    heads = metrics["decoders"]["independent"]
     return [
         name,
-        *(percent(metrics["accuracy"][level]) for level in record.levels),
-        severity_counts(metrics),
+        *(percent(heads["accuracy"][level]) for level in record.levels),
+        severity_counts(heads),
         f"{last['train']['losses'][leaf]:.3f}",
         f"{last['validation']['losses'][leaf]:.3f}",
         str(len(record.history)),

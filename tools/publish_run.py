@@ -111,7 +111,8 @@ def run_section(record: RunRecord, link: str, shipped: Mapping[str, Any] | None)
         f"{network['multiply_adds'] / 1e6:.1f} million multiply-adds per image, {len(record.history)} epochs, "
         f"{environment['seconds'] / 60:.0f} minutes in {environment['precision']} on "
         f"{_device(environment['machine'])}. One seed, last epoch, one view of each of the {metrics['images']:,} "
-        f"official test images; tree {metrics['tree']}, decoder {metrics['decode']}.",
+        f"official test images; tree {metrics['tree']}, decoder {metrics['decode']}. At the end of the training the "
+        f"heads alone, each for itself, gave {_at_the_end(record)}.",
         "",
         *markdown_rows([["level", "accuracy", "top-5", "loss, nats", "calibration error"], *_level_rows(metrics)]),
         "",
@@ -119,6 +120,7 @@ def run_section(record: RunRecord, link: str, shipped: Mapping[str, Any] | None)
         "",
         back_off(metrics),
         "",
+        *_calibration(metrics),
     ]
     if shipped:
         levels = " / ".join(percent(value).removesuffix(" %") for value in shipped["accuracy"].values())
@@ -150,6 +152,63 @@ def _level_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
+def _at_the_end(record: RunRecord) -> str:
+    """Accuracy of every level after the last epoch, as in the history."""
+    accuracy = record.history[-1]["validation"]["accuracy"]
+    return f"{' / '.join(f'{100 * accuracy[level]:.2f}' for level in record.levels)} %"
+
+
+def _calibration(metrics: Mapping[str, Any]) -> list[str]:
+    """Where the calibration is from, and each guarantee beside what it gave on the test images."""
+    calibration, guarantees = metrics["calibration"], metrics["guarantees"]
+    weights = ", ".join(f"{level} {weight:.2f}" for level, weight in calibration["weights"].items())
+    lines = [f"Weights of the heads in the posterior: {weights}. Calibration: {calibration['source']}.", ""]
+    levels = metrics["levels"]
+    heads = ["", *(f"{level}, head alone" for level in levels), *(f"{level}, posterior" for level in levels)]
+    rows = [
+        [
+            name,
+            *(
+                f"{scale * calibration[part][key][level]:.{digits}f}"
+                for part in ("before", "after")
+                for level in levels
+            ),
+        ]
+        for name, key, scale, digits in (
+            ("log-loss", "loss", 1, 3),
+            ("calibration error, %", "calibration_error", 100, 1),
+        )
+    ]
+    lines += [*markdown_rows([heads, *rows]), ""]
+    if bounds := guarantees["risk_control"]:
+        heads = ["errors asked for", "made", "95 % interval", *(f"answers at {level}" for level in levels), "none"]
+        rows = [
+            [
+                f"at most {100 * bound['max_error']:g} %",
+                percent(bound["error"]),
+                f"{percent(bound['low'])} to {percent(bound['high'])}",
+                *(percent(bound["answered"][level], 1) for level in levels),
+                percent(1 - sum(bound["answered"].values()), 1),
+            ]
+            for bound in bounds
+        ]
+        lines += [*markdown_rows([heads, *rows]), ""]
+    if sets := guarantees["sets"]:
+        heads = ["coverage asked for", "given", "95 % interval", "classes in a set", "leaves below them"]
+        rows = [
+            [
+                f"{100 * one['asked']:g} %",
+                percent(one["coverage"]),
+                f"{percent(one['low'])} to {percent(one['high'])}",
+                f"{one['nodes']:.2f}",
+                f"{one['leaves']:.2f}",
+            ]
+            for one in sets
+        ]
+        lines += [*markdown_rows([heads, *rows]), ""]
+    return lines
+
+
 def _mistakes(metrics: Mapping[str, Any]) -> str:
     heights = " / ".join(map(str, range(len(metrics["levels"]) + 1)))
     share, chance = (
@@ -160,7 +219,8 @@ def _mistakes(metrics: Mapping[str, Any]) -> str:
         f"Images by severity {heights}: {severity_counts(metrics)}. Of the mistakes, {share} % have severity "
         f"{heights.removeprefix('0 / ')} (mistakes at random: {chance} %); their mean severity is "
         f"{metrics['mistake_severity'] or 0:.3f}. {hd}; full-path accuracy {percent(metrics['full_path_accuracy'])}; "
-        f"the heads contradict the tree on {percent(metrics['tree_inconsistency'])} of the images."
+        f"the answers contradict the tree on {percent(metrics['tree_inconsistency'])} of the images (the heads, "
+        f"each for itself, on {percent(metrics['decoders']['independent']['tree_inconsistency'])})."
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from treehead.run.losses import objective_of as objective_of
     from treehead.run.runner import Run as Run
     from treehead.training.loop import Callback as Callback
+    from treehead.training.loop import Progress as Progress
     from treehead.types import RunError as RunError
     from treehead.types import UserError as UserError
 
@@ -37,6 +38,7 @@ _MODULES = {
     "LabelTree": "treehead.hierarchy.tree",
     "Objective": "treehead.engines.objective",
     "Prediction": "treehead.inference.prediction",
+    "Progress": "treehead.training.loop",
     "Run": "treehead.run.runner",
     "RunConfig": "treehead.config",
     "RunError": "treehead.types",
@@ -59,6 +61,7 @@ __all__ = [  # without TreeHeadClassifier, so that `from treehead import *` need
     "LabelTree",
     "Objective",
     "Prediction",
+    "Progress",
     "Run",
     "RunConfig",
     "RunError",

@@ -1,19 +1,21 @@
-"""Decoders: from the heads' probabilities to one answer per level.
+"""Decoders: from probabilities to one answer per level.
 
 Axes: N images, L levels from the leaves up, K leaves, K_l classes of level l.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from treehead.hierarchy.severity import severity_matrix
 from treehead.hierarchy.tree import LabelTree
 from treehead.types import Array, UserError
 
 SMALLEST = 1e-12
-"""Probabilities are clipped at this value before a logarithm."""
+"""Probabilities are clipped at this value before they are divided by their sum."""
+OF_HEADS = ("top_down", "independent")
+"""Decoders that read the heads; the others read the posterior alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,70 +26,61 @@ class Decoded:
     leaf_scores: Array
 
 
-def decode(kind: str, probabilities: list[Array], tree: LabelTree) -> Decoded:
+def decode(kind: str, nodes: Sequence[Array], tree: LabelTree, *, heads: Sequence[Array] | None = None) -> Decoded:
     """Answer at every level.
 
         independent   argmax of each head; the answers may contradict the tree
         top_down      the best class of the top head, then its best child by the head below, down to a leaf
-        path          the leaf with the highest sum of log probabilities along its path
-        marginal      top_down, by the sums of the leaf probabilities below each class
-        crm           the leaf of least expected severity under the leaf head's probabilities
+        path          the most probable leaf
+        marginal      the most probable class of the top level, then its most probable child, down to a leaf
+        crm           the leaf of least expected severity
 
-    Shapes: probabilities: per level (N, K_l).
-    Conventions: all except `independent` answer with a path of the tree; ties go to the lower class id. `path` clips
-        probabilities at 1e-12. `marginal` decides from the top down, since the largest sums of two levels need not be
-        on one path. The answer is always the first in the ranking of the leaves: by the leaf head's probability, by
-        path score, by expected severity; for `top_down` and `marginal` branch by branch, the leaves below the best
-        class first.
+    The expected severity of leaf k is the expected number of levels at which its path is wrong:
+
+        severity[n, k] = sum_l 1 - nodes[l][n, ancestor of k at level l]
+
+    Shapes: nodes: per level (N, K_l), the probability of every node, see `posterior.node_probabilities`; heads: the
+        same shapes, each head's own scores, by default `nodes`.
+    Conventions: all except `independent` answer with a path of the tree; ties go to the lower class id. `marginal`
+        decides from the top down, since the most probable classes of two levels need not be on one path. The answer is
+        always the first in the ranking of the leaves: by expected severity, by probability, by the leaf head's score;
+        for `top_down` and `marginal` branch by branch, the leaves below the best class first.
     Raises: UserError: the kind is unknown.
     Source: crm: Karthik et al. 2021, arXiv:2104.00795, eq. 1.
     """
     if kind not in DECODERS:
         raise UserError(f"decode = {kind!r} is unknown; choose one of {', '.join(DECODERS)}")
-    return DECODERS[kind](probabilities, tree)
+    return DECODERS[kind](nodes if heads is None or kind not in OF_HEADS else heads, tree)
 
 
-def restricted(probabilities: list[Array], tree: LabelTree, leaves: Array) -> list[Array]:
-    """Probabilities given that the image shows a class below one node of the tree.
+def restricted(heads: Sequence[Array], tree: LabelTree, leaves: Array) -> list[Array]:
+    """Each head's probabilities given that the image shows a class below one node of the tree.
 
         p'[n, k] = p[n, k] * [k is in `leaves`, or an ancestor of one] / their sum
 
-    Shapes: probabilities and what is returned: per level (N, K_l), rows sum to 1; leaves: (K,) bool, those
-        below the node, see `hierarchy.subtree`.
-    Conventions: every head is restricted separately; the remaining probabilities are first clipped at 1e-12 from below,
-        so that their sum is not 0. Every decoder then answers below the node.
+    Shapes: heads and what is returned: per level (N, K_l), rows sum to 1; leaves: (K,) bool, those below the node, see
+        `hierarchy.subtree`.
+    Conventions: every head is restricted separately, for the decoders that read heads; the posterior is restricted as a
+        whole, see `posterior.pooling.restricted_leaves`. The remaining probabilities are first clipped at 1e-12 from
+        below, so that their sum is not 0.
     """
     restricted_levels = []
-    for level, ids in zip(probabilities, tree.ancestors, strict=True):
+    for level, ids in zip(heads, tree.ancestors, strict=True):
         allowed = np.isin(np.arange(level.shape[1]), ids[leaves])
         kept = np.where(allowed, np.maximum(level, SMALLEST), 0.0)
         restricted_levels.append(kept / kept.sum(axis=1, keepdims=True))
     return restricted_levels
 
 
-def path_shares(probabilities: list[Array], tree: LabelTree) -> Array:
-    """Product of the heads' probabilities along every path of the tree, normalised over the paths.
-
-        share[n, k] = prod_l p_l[n, ancestor of k at level l] / its sum over all leaves
-
-    Shapes: probabilities: per level (N, K_l); returns (N, K) float64, one entry per leaf, rows sum to 1.
-    Conventions: probabilities are clipped at 1e-12 from below. The heads are treated as independent, which they are
-        not: use it to rank paths (as the decoder `path` does), not as a probability.
-    """
-    scores = _path_scores(probabilities, tree)
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+def _independent(heads: Sequence[Array], tree: LabelTree) -> Decoded:
+    return Decoded(np.stack([level.argmax(axis=1) for level in heads], axis=1), heads[0])
 
 
-def _independent(probabilities: list[Array], tree: LabelTree) -> Decoded:
-    return Decoded(np.stack([level.argmax(axis=1) for level in probabilities], axis=1), probabilities[0])
-
-
-def _top_down(probabilities: list[Array], tree: LabelTree) -> Decoded:
-    place = _places(probabilities[-1])
+def _branch_by_branch(scores: Sequence[Array], tree: LabelTree) -> Decoded:
+    place = _places(scores[-1])
     for level in reversed(range(len(tree.parents))):  # all leaves of a better branch come first
         parents = np.array(tree.parents[level])
-        place = place[:, parents] * tree.sizes[level] + _places(probabilities[level])
+        place = place[:, parents] * tree.sizes[level] + _places(scores[level])
     return _of_best_leaf(-place, tree)
 
 
@@ -96,36 +89,26 @@ def _places(scores: Array) -> Array:
     return np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
 
 
-def _path(probabilities: list[Array], tree: LabelTree) -> Decoded:
-    return _of_best_leaf(_path_scores(probabilities, tree), tree)
+def _path(nodes: Sequence[Array], tree: LabelTree) -> Decoded:
+    return _of_best_leaf(nodes[0], tree)
 
 
-def _path_scores(probabilities: list[Array], tree: LabelTree) -> Array:
-    """(N, K): the sum of log probabilities along the path of every leaf."""
-    logs = (np.log(np.maximum(level, SMALLEST)) for level in probabilities)
-    return np.sum([level[:, ids] for level, ids in zip(logs, tree.ancestors, strict=True)], axis=0)
-
-
-def _marginal(probabilities: list[Array], tree: LabelTree) -> Decoded:
-    sums = [probabilities[0]]
-    for parents, size in zip(tree.parents, tree.sizes[1:], strict=True):
-        belongs = np.array(parents)[:, None] == np.arange(size)
-        sums.append(sums[-1] @ belongs)
-    return _top_down(sums, tree)
-
-
-def _crm(probabilities: list[Array], tree: LabelTree) -> Decoded:
-    return _of_best_leaf(-(probabilities[0] @ severity_matrix(tree)), tree)
+def _crm(nodes: Sequence[Array], tree: LabelTree) -> Decoded:
+    right = np.zeros_like(nodes[0])
+    for level, ids in zip(nodes, tree.ancestors, strict=True):
+        right += level[:, ids]
+    return _of_best_leaf(right - len(tree.levels), tree)
 
 
 def _of_best_leaf(scores: Array, tree: LabelTree) -> Decoded:
     return Decoded(tree.label_paths(scores.argmax(axis=1)), scores)
 
 
-DECODERS: dict[str, Callable[[list[Array], LabelTree], Decoded]] = {
+_Decoder: TypeAlias = Callable[[Sequence[Array], LabelTree], Decoded]
+DECODERS: dict[str, _Decoder] = {
     "independent": _independent,
-    "top_down": _top_down,
+    "top_down": _branch_by_branch,
     "path": _path,
-    "marginal": _marginal,
+    "marginal": _branch_by_branch,
     "crm": _crm,
 }

@@ -142,7 +142,7 @@ class TreeHeadClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[leaves]
 
     def predict_proba(self, X: Any) -> Array:
-        """Predict the probabilities of the leaf labels, by the leaf head.
+        """Predict the probabilities of the leaf labels, by the posterior over the leaves.
 
         Args:
             X: Images of the shape that `fit` was given.

@@ -43,11 +43,42 @@ def cifar100_fast() -> RunConfig:
     )
 
 
+def cifar100_sprint() -> RunConfig:
+    """Three heads on CIFAR-100 in a twentieth of the arithmetic: a network and a schedule for eight epochs.
+
+    0.128 PFLOP; a patch-whitening network with Muon, images of 20 and 24 pixels in the first half.
+    """
+    return changed(
+        RunConfig(name="cifar100-sprint"),
+        {
+            "network.whitening_px": 2,
+            "network.stages": [
+                {"width": 64, "residual_kernels": [1, 1]},
+                {"width": 192, "middle": 128, "residual_kernels": [3, 1]},
+                {"width": 384, "middle": 256, "kernel_size": 2},
+            ],
+            "network.activation": {"kind": "silu"},
+            "network.pool": "mean_max",
+            "network.init": "dirac",
+            "network.head_init": 0.2,
+            "loss.label_smoothing": 0.25,
+            "loss.level_weights": [1.0, 0.1, 0.05],
+            "optimizer": {"kind": "muon", "learning_rate": 0.06, "momentum": 0.85, "adam_learning_rate": 6e-3},
+            "schedule.warmup": 0.25,
+            "augment.crop_px": 2,
+            "augment.alternating_flip": True,
+            "augment.shrink": [{"until": 0.15, "pixels": 20}, {"until": 0.5, "pixels": 24}],
+            "train.epochs": 8,
+            "train.batch_size": 512,
+        },
+    )
+
+
 def shapes() -> RunConfig:
     """The built-in shapes, for `make demo`: a small network, 12 epochs.
 
-    Expect: fine 86.3, superclass 86.8, group 90.5 % (one seed) in 45 seconds on two cores with AVX-512 BF16, at
-    commit c54cce44.
+    Expect: fine 83.2, superclass 98.4, group 99.8 %, mean mistake severity 1.13 (one seed) at commit 2b16a5cb, in 45
+    seconds on two cores with AVX-512 BF16 (timed at commit c54cce44, whose tree costs the same).
     """
     return changed(
         RunConfig(name="shapes"),
@@ -82,6 +113,7 @@ def folder() -> RunConfig:
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     "cifar100": cifar100,
     "cifar100-fast": cifar100_fast,
+    "cifar100-sprint": cifar100_sprint,
     "shapes": shapes,
     "folder": folder,
 }
@@ -91,7 +123,7 @@ def recipe(name: str) -> RunConfig:
     """Return the config of a recipe.
 
     Args:
-        name: `cifar100`, `cifar100-fast`, `shapes` or `folder`.
+        name: `cifar100`, `cifar100-fast`, `cifar100-sprint`, `shapes` or `folder`.
 
     Returns:
         The config; `changed` gives a variant of it.

@@ -8,24 +8,31 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
-from treehead.config import NetworkConfig, ReluConfig, StageConfig
+from treehead.config import LeakyReluConfig, NetworkConfig, SiluConfig, StageConfig
 from treehead.types import UserError
 
 Shape: TypeAlias = tuple[int, ...]
 
+WHITENING = "whitening"
+"""The name of the patch-whitening convolution in the trunk."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conv2d:
-    """3x3 or 1x1 cross-correlation without bias (the batch norm has one), padded to keep H W at stride 1."""
+    """Cross-correlation without bias (the batch norm has one).
+
+    An odd kernel is padded to keep H W at stride 1, an even one is not padded. A frozen kernel is not trained.
+    """
 
     in_channels: int
     out_channels: int
     kernel_size: int = 3
     stride: int = 1
+    frozen: bool = False
 
     @property
     def padding(self) -> int:
-        return self.kernel_size // 2
+        return self.kernel_size // 2 if self.kernel_size % 2 else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,11 @@ class LeakyReLU:
 
 
 @dataclass(frozen=True, slots=True)
+class SiLU:
+    """x * sigmoid(x)."""
+
+
+@dataclass(frozen=True, slots=True)
 class MaxPool2d:
     """Largest of each kernel_size x kernel_size window, windows do not overlap; a remainder at the edge is cut."""
 
@@ -50,6 +62,11 @@ class MaxPool2d:
 @dataclass(frozen=True, slots=True)
 class GlobalAvgPool:
     """Mean over the image plane: (C, H, W) -> (C,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAvgMaxPool:
+    """Mean over the image plane, then its maximum: (C, H, W) -> (2 * C,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +87,10 @@ class Residual:
     body: tuple[tuple[str, "Layer"], ...]
 
 
-Layer: TypeAlias = Conv2d | BatchNorm2d | LeakyReLU | MaxPool2d | GlobalAvgPool | Dropout | Linear | Residual
+Activation: TypeAlias = LeakyReLU | SiLU
+Layer: TypeAlias = (
+    Conv2d | BatchNorm2d | Activation | MaxPool2d | GlobalAvgPool | GlobalAvgMaxPool | Dropout | Linear | Residual
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +122,26 @@ def build_spec(
     """
     _check_input(input_shape)
     network = grown(network, min(input_shape[1:]))
-    act = LeakyReLU(0.0 if isinstance(network.activation, ReluConfig) else network.activation.slope)
+    act = _activation(network)
     check_size(network, *input_shape[1:])
     trunk: list[tuple[str, Layer]] = []
     channels = input_shape[0]
+    if network.whitening_px:
+        patch = channels * network.whitening_px**2
+        trunk += [
+            (WHITENING, Conv2d(channels, 2 * patch, network.whitening_px, frozen=True)),
+            (f"{WHITENING}_act", act),
+        ]
+        channels = 2 * patch
     for number, stage in enumerate(network.stages, 1):
         layers = _stage(f"stage{number}", stage, channels, act)
         trunk += layers if network.norm == "batch" else _without_norms(layers)
         channels = stage.width
-    trunk.append(("pool", GlobalAvgPool()))
+    if network.pool == "mean_max":
+        trunk.append(("pool", GlobalAvgMaxPool()))
+        channels *= 2
+    else:
+        trunk.append(("pool", GlobalAvgPool()))
     for number, width in enumerate(network.hidden, 1):
         trunk += [(f"hidden{number}", Linear(channels, width)), (f"hidden{number}_act", act)]
         channels = width
@@ -144,14 +175,33 @@ def _checked(spec: NetSpec) -> NetSpec:
     return spec
 
 
+def _activation(network: NetworkConfig) -> Activation:
+    match network.activation:
+        case SiluConfig():
+            return SiLU()
+        case LeakyReluConfig(slope=slope):
+            return LeakyReLU(slope)
+        case _:
+            return LeakyReLU()
+
+
 def check_size(network: NetworkConfig, height: int, width: int) -> None:
-    """Raises: UserError: an image of this size is too small for the number of halvings."""
+    """Raises: UserError: an image of this size is too small for the number of halvings and unpadded convolutions."""
     halvings = sum(stage.shrink != "none" for stage in network.stages)
-    if min(height, width) < 2**halvings:
+    size = min(height, width) - _cut(network.whitening_px)
+    for stage in network.stages:
+        size -= _cut(stage.kernel_size)
+        size = size if stage.shrink == "none" else size // 2
+    if size < 1:
         raise UserError(
             f"network.stages halve the image {halvings} times, but it is {height}x{width} pixels; "
             f"use fewer stages, shrink = 'none', or larger images"
         )
+
+
+def _cut(kernel_size: int) -> int:
+    """Pixels that a convolution takes off the side of an image: even kernels are not padded; 0 is no convolution."""
+    return kernel_size - 1 if kernel_size and kernel_size % 2 == 0 else 0
 
 
 LARGEST_FEATURES_PX, NARROWEST = 8, 16
@@ -172,19 +222,20 @@ def grown(network: NetworkConfig, image_px: int) -> NetworkConfig:
     return network.model_copy(update={"stages": stages, "grow": False})
 
 
-def _stage(name: str, stage: StageConfig, channels: int, act: LeakyReLU) -> Iterator[tuple[str, Layer]]:
+def _stage(name: str, stage: StageConfig, channels: int, act: Activation) -> Iterator[tuple[str, Layer]]:
     width, middle = stage.width, stage.middle or stage.width
-    yield f"{name}_conv", Conv2d(channels, width, stride=2 if stage.shrink == "stride" else 1)
+    first, second = stage.residual_kernels
+    yield f"{name}_conv", Conv2d(channels, width, stage.kernel_size, 2 if stage.shrink == "stride" else 1)
     if stage.shrink == "pool":
         yield f"{name}_pool", MaxPool2d()  # before the norm: a quarter of the values to normalise
     yield f"{name}_norm", BatchNorm2d(width)
     yield f"{name}_act", act
     for number in range(1, stage.residuals + 1):
         body = (
-            ("conv1", Conv2d(width, middle)),
+            ("conv1", Conv2d(width, middle, first)),
             ("norm1", BatchNorm2d(middle)),
             ("act1", act),
-            ("conv2", Conv2d(middle, width)),
+            ("conv2", Conv2d(middle, width, second)),
             ("norm2", BatchNorm2d(width)),
         )
         yield f"{name}_residual{number}", Residual(body)
@@ -204,12 +255,14 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
     """Shape of one image after `layer`."""
     match layer:
         case Conv2d(_, out_channels, kernel_size, stride):
-            after = ((size + 2 * (kernel_size // 2) - kernel_size) // stride + 1 for size in shape[1:])
+            after = ((size + 2 * layer.padding - kernel_size) // stride + 1 for size in shape[1:])
             return (out_channels, *after)
         case MaxPool2d(kernel_size):
             return (shape[0], *(size // kernel_size for size in shape[1:]))
         case GlobalAvgPool():
             return shape[:1]
+        case GlobalAvgMaxPool():
+            return (2 * shape[0],)
         case Linear(_, out_features):
             return (out_features,)
         case _:
@@ -217,7 +270,7 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
 
 
 def parameter_shapes(layer: Layer) -> dict[str, Shape]:
-    """Trainable parameters of a layer by name; kernels are OIHW, linear weights (out, in)."""
+    """Parameters of a layer by name, frozen ones too; kernels are OIHW, linear weights (out, in)."""
     match layer:
         case Conv2d(in_channels, out_channels, kernel_size):
             return {"weight": (out_channels, in_channels, kernel_size, kernel_size)}
@@ -251,9 +304,20 @@ def _rows(prefix: str, layers: tuple[tuple[str, Layer], ...], shape: Shape) -> t
         shapes = parameter_shapes(layer)
         uses = prod(shape[1:]) if isinstance(layer, Conv2d) else 1  # how often each weight is used per image
         multiply_adds = uses * prod(shapes["weight"]) if isinstance(layer, Conv2d | Linear) else 0
-        kind = "ReLU" if layer == LeakyReLU(0.0) else type(layer).__name__
-        lines.append(LayerRow(name, kind, shape, sum(map(prod, shapes.values())), multiply_adds))
+        parameters = 0 if is_frozen(layer) else sum(map(prod, shapes.values()))
+        lines.append(LayerRow(name, _kind(layer), shape, parameters, multiply_adds))
     return lines, shape
+
+
+def is_frozen(layer: Layer) -> bool:
+    """Whether the layer has parameters that are not trained."""
+    return isinstance(layer, Conv2d) and layer.frozen
+
+
+def _kind(layer: Layer) -> str:
+    if layer == LeakyReLU(0.0):
+        return "ReLU"
+    return f"{type(layer).__name__}, frozen" if is_frozen(layer) else type(layer).__name__
 
 
 def num_parameters(spec: NetSpec) -> int:
@@ -264,3 +328,18 @@ def num_parameters(spec: NetSpec) -> int:
 def num_multiply_adds(spec: NetSpec) -> int:
     """Multiply-adds of one forward pass of one image, in convolutions and linear layers."""
     return sum(row.multiply_adds for row in rows(spec))
+
+
+def num_training_multiply_adds(spec: NetSpec) -> int:
+    """Multiply-adds of one forward and one backward pass of one image, in convolutions and linear layers.
+
+    Conventions: a layer is computed once forward, once for the gradient of its weights unless they are frozen, and
+        once for the gradient of its input unless nothing before it is trained: the first trained layer costs twice its
+        forward pass, a frozen first layer once, every other layer three times.
+    """
+    total, trained_before = 0, False
+    for row in rows(spec):
+        is_trained = row.parameters > 0
+        total += row.multiply_adds * (1 + is_trained + trained_before)
+        trained_before = trained_before or is_trained
+    return total

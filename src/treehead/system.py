@@ -1,5 +1,6 @@
 """Everything that depends on the platform: locks, signals, processor cores, memory."""
 
+import ctypes
 import os
 import platform
 import signal
@@ -15,6 +16,8 @@ import filelock
 import psutil
 
 from treehead.types import UserError
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # numbers of glibc's malloc.h
 
 
 @contextmanager
@@ -37,6 +40,19 @@ def exclusive(path: Path, message: str) -> Iterator[Callable[[], bool]]:
         yield lambda: _is_at(lock, path)
     finally:
         _release(lock, path)
+
+
+def reuse_freed_memory() -> None:
+    """Let this process keep the memory it frees, where the C library can be told to (glibc).
+
+    By default large arrays are returned to the system at once, and a new one costs a page fault every 4 kB: a training
+    step that allocates the same arrays again was 11 % slower.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(MMAP_MAX, 0)
+    libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
 
 
 def is_locked(path: Path) -> bool:

@@ -1,20 +1,25 @@
-"""A made-up but plausible run folder, for the tests of everything that reads one."""
+"""Folders that tests share: a made-up but plausible run for everything that reads one, and what is built once."""
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.calibration import NO_IMAGES, Calibration
+from treehead.inference.calibration import NO_IMAGES
+from treehead.posterior.held_out import uncalibrated
 from treehead.records.run import Environment, EpochFigures, EpochRecord, LayerRow, Metrics, Network
 from treehead.run.evaluation import measure
 from treehead.runfiles import RunFolder, write_arrays, write_json, write_text
 from treehead.types import Array
 
 MakeRun = Callable[..., Path]
+BuiltOnce = Callable[[str, Callable[[Path], object]], Path]
 
 CONFIG = 'name = "{name}"\nrecipe = "shapes"\nseed = 0\n\n[data]\nsplit = "official"\n\n[train]\nepochs = {epochs}\n'
 
@@ -31,6 +36,31 @@ def small_tree(first: str = "leaf_0") -> dict[str, Any]:
         ],
         "parents": [[i // 3 for i in range(24)], [0, 0, 0, 1, 1, 1, 2, 2]],
     }
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """`built_once(name, build)`: a folder of this worker's own with what `build(folder)` writes.
+
+    Several workers of pytest-xdist may need what takes seconds to make: the first calls `build`, the others wait for it
+    and copy, so that a test that changes its folder changes nothing for another worker.
+    """
+    base = tmp_path_factory.getbasetemp()
+    of_all_workers = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+    of_all_workers.mkdir(exist_ok=True)
+
+    def built(name: str, build: Callable[[Path], object]) -> Path:
+        whole = of_all_workers / name
+        with FileLock(of_all_workers / f"{name}.lock"):
+            if not whole.exists():
+                unfinished = of_all_workers / f"{name}.unfinished"
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                build(unfinished)
+                unfinished.rename(whole)
+        return Path(shutil.copytree(whole, tmp_path_factory.mktemp("copy") / name))
+
+    return built
 
 
 @pytest.fixture
@@ -101,12 +131,11 @@ def _metrics(tree: dict[str, Any], labels: Array, answers: Array, rng: np.random
     logits = [rng.normal(0, 0.5, (labels.shape[1], len(names))) for names in tree["names"]]
     for level, chosen in zip(logits, answers, strict=True):
         level[np.arange(len(chosen)), chosen] += 4
-    uncalibrated = Calibration((1.0,) * len(logits), reason=NO_IMAGES)
     return measure(
         LabelTree.from_json(tree),
         labels=labels.T,
         logits=logits,
-        calibration=uncalibrated,
+        calibration=uncalibrated(len(logits), NO_IMAGES),
         decode_kind="independent",
         split="official",
     )
@@ -151,6 +180,7 @@ def _environment(finished: bool) -> Environment:
         "device": "cpu",
         "precision": "bfloat16",
         "seconds": 3100.0 if finished else None,
+        "work_pflop": 0.125,
         "peak_memory_bytes": 1_700_000_000 if finished else None,
     }
 

@@ -124,9 +124,9 @@ def test_leaves_of_the_tree_without_images_are_dropped() -> None:
     paths = [("3", "cold", "all"), ("7", "warm", "all"), ("8", "warm", "all"), ("9", "grey", "all")]
     tree = LabelTree.from_paths("paints", ("paint", "feel", "thing"), paths)
     labels = np.array([{"red": 7, "orange": 8, "blue": 3}[name] for name in names])
-    found = classifier(tree=tree).fit(images, labels)
-    assert found.tree_ == LabelTree.from_paths("paints", ("paint", "feel", "thing"), paths[:3])
-    assert found.predict(images).tolist() == labels.tolist()
+    fitted = classifier(tree=tree).fit(images, labels)
+    assert fitted.tree_ == LabelTree.from_paths("paints", ("paint", "feel", "thing"), paths[:3])
+    assert fitted.predict(images).tolist() == labels.tolist()
     deep = {3: ("cold", "all"), 7: ("warm", "all"), 8: ("warm", "all"), 9: ("grey", "all")}
     assert classifier(tree=deep).fit(images, labels).tree_.levels == ("class", "group", "group2")
     assert classifier(tree=None).fit(images, labels).tree_.levels == ("class",)
@@ -169,8 +169,8 @@ def test_no_files_are_left_without_a_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    found = classifier(config={**TINY, "train.epochs": 2}, verbose=True).fit(*coloured())
-    assert found.run_ is None
+    fitted = classifier(config={**TINY, "train.epochs": 2}, verbose=True).fit(*coloured())
+    assert fitted.run_ is None
     assert list(tmp_path.iterdir()) == []
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [["epoch", "1/2"], ["epoch", "2/2"]]

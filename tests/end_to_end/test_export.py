@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import treehead
 from treehead.api import export_file
 from treehead.config import RunConfig, changed
-from treehead.decode import decode
+from treehead.decode import DECODERS
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import classifier_of
 from treehead.inference.exported import Kind, export_model
 from treehead.inference.model import Model
+from treehead.posterior.held_out import Calibration
 from treehead.spec import Layer, Residual, build_spec
 from treehead.types import Array, UserError, Weights
 
@@ -27,6 +29,7 @@ TREE = LabelTree.from_nested(
     ("fine", "kind", "group"),
     {"animal": {"bird": ["owl"], "fish": ["carp", "eel"]}, "plant": {"tree": ["oak"]}},
 )
+CALIBRATION = Calibration((1.5, 0.7, 0.2), 600, "600 images", "crm", (0.5,) * 500, (0.25,) * 500)
 SETTINGS: dict[str, dict[str, object]] = {
     "pool": {"network.stages": [{"width": 4, "residuals": 0}]},
     "stride, residuals": {"network.stages": [{"width": 4, "shrink": "stride", "residuals": 2, "middle": 3}]},
@@ -36,12 +39,18 @@ SETTINGS: dict[str, dict[str, object]] = {
         "network.hidden": [5],
         "network.dropout": 0.5,
     },
+    "whitened, silu, even kernel, mean and maximum": {
+        "network.whitening_px": 2,
+        "network.stages": [{"width": 4, "residual_kernels": [1, 3]}, {"width": 5, "kernel_size": 2, "residuals": 0}],
+        "network.activation": {"kind": "silu"},
+        "network.pool": "mean_max",
+    },
 }
 
 
 def model_of(settings: dict[str, object], *, shape: tuple[int, int, int] = (3, 9, 7)) -> Model:
     """An untrained network with non-trivial statistics in its norms."""
-    config = changed(RunConfig(), {"engine.precision": "float32", "decode": "path", **settings})
+    config = changed(RunConfig(), {"engine.precision": "float32", **settings})
     spec = build_spec(config.network, input_shape=shape, levels=TREE.levels, sizes=TREE.sizes)
     rng = np.random.default_rng(0)
     weights: Weights = {
@@ -49,7 +58,7 @@ def model_of(settings: dict[str, object], *, shape: tuple[int, int, int] = (3, 9
         for name, value in initial_weights(spec, seed=0).items()
     }
     mean, std = rng.uniform(0.3, 0.6, (2, shape[0])).astype(np.float32)
-    return Model(config, TREE, spec, weights, mean, std, (1.5, 0.7, 1.0))
+    return Model(config, TREE, spec, weights, mean, std, CALIBRATION)
 
 
 def pixels_of(model: Model, number: int = 7) -> Array:
@@ -99,7 +108,34 @@ def test_safetensors_gives_identical_probabilities(setting: str, tmp_path: Path)
         np.testing.assert_array_equal(theirs, ours)
 
 
-def test_the_path_is_decoded_inside_the_graph(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", DECODERS)
+def test_every_decoder_answers_inside_the_graph(kind: str, tmp_path: Path) -> None:
+    model = model_of(SETTINGS["pool"] | {"decode": kind})
+    pixels = pixels_of(model, 200)
+    expected = classifier_of(model).predict(pixels)
+    session: Any = onnxruntime.InferenceSession(exported(model, tmp_path, "onnx"))
+    *outputs, path = session.run(None, {"images": pixels})
+    assert [output.name for output in session.get_outputs()] == [
+        *(f"{kind}_{level}" for kind in ("logits", "probabilities") for level in TREE.levels),
+        "path",
+    ]
+    for ours, theirs in zip(expected.probabilities, outputs[len(TREE.levels) :], strict=True):
+        np.testing.assert_allclose(theirs, ours, atol=1e-5)
+    assert len(np.unique(path, axis=0)) > 1
+    np.testing.assert_array_equal(path, expected.answers)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "safetensors"])
+def test_an_exported_file_keeps_the_calibration(kind: Kind, tmp_path: Path) -> None:
+    model = model_of(SETTINGS["pool"])
+    classifier = treehead.load(exported(model, tmp_path, kind))
+    assert classifier.calibration == CALIBRATION
+    pixels = pixels_of(model)
+    ours, theirs = (one.predict(pixels).within_error(0.05) for one in (classifier_of(model), classifier))
+    assert [answer and answer.name for answer in ours] == [answer and answer.name for answer in theirs]
+
+
+def test_the_answers_come_from_the_graph_alone(tmp_path: Path) -> None:
     """In another process, with ONNX Runtime and NumPy alone."""
     model = model_of(SETTINGS["pool"])
     pixels = pixels_of(model, 40)
@@ -111,11 +147,11 @@ session = onnxruntime.InferenceSession({str(exported(model, tmp_path, "onnx"))!r
 about = session.get_modelmeta().custom_metadata_map
 assert not {{"torch", "treehead"}} & set(sys.modules)
 entries = {{key: json.loads(about[key]) for key in ("classes", "metrics")}}
-print(json.dumps(entries | {{"path": path.tolist(), "sums": levels[0].sum(axis=1).tolist()}}))
+print(json.dumps(entries | {{"path": path.tolist(), "sums": levels[3].sum(axis=1).tolist()}}))
 """
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = json.loads(output.stdout)
-    expected = decode("path", list(classifier_of(model).predict(pixels).probabilities), TREE).answers
+    expected = classifier_of(model).predict(pixels).answers
     assert len(np.unique(expected[:, 0])) > 1
     np.testing.assert_array_equal(found["path"], expected)
     assert found["classes"]["kind"] == ["bird", "fish", "tree"]
@@ -192,8 +228,8 @@ def test_other_files_and_other_versions_are_refused(tmp_path: Path, monkeypatch:
     save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match="was not exported by treehead"):
         treehead.load(tmp_path / "other.safetensors")
-    monkeypatch.setattr("treehead.inference.exported.FORMAT", "2")
+    monkeypatch.setattr("treehead.inference.exported.FORMAT", "3")
     path = exported(model_of(SETTINGS["pool"]), tmp_path, "safetensors")
     monkeypatch.undo()
-    with pytest.raises(UserError, match="has export format 2, but this version of treehead reads format 1"):
+    with pytest.raises(UserError, match="has export format 3, but this version of treehead reads formats 1 and 2"):
         treehead.load(path)

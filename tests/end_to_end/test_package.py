@@ -85,13 +85,8 @@ def test_the_sdist_holds_what_its_tests_need(built: Path, tmp_path: Path) -> Non
     (unpacked,) = tmp_path.iterdir()
     source = {"PYTHONPATH": str(unpacked / "src")}
     pytest_ = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    run(*pytest_, "--collect-only", folder=unpacked, environment=source)
-    quick = [
-        "tests/unit/hierarchy",
-        "tests/unit/metrics",
-        "tests/test_ci.py",
-        "tests/test_results.py",
-        "-m",
-        "not slow",
+    rooms = [
+        path for room in ("hierarchy", "metrics") for path in (unpacked / "tests" / "unit" / room).glob("test_*.py")
     ]
-    assert "passed" in run(*pytest_, *quick, folder=unpacked, environment=source)
+    quick = " or ".join(["test_ci.py", "test_results.py", *(path.name for path in rooms)])  # of all that is collected
+    assert "passed" in run(*pytest_, "-m", "not slow", "-k", quick, folder=unpacked, environment=source)

@@ -24,20 +24,22 @@ from treehead.inference.model import Model
 from treehead.inference.output import PredictOptions, columns, objects, printable
 from treehead.inference.prediction import Prediction
 from treehead.inference.writers import file_writer
+from treehead.posterior.held_out import Calibration, uncalibrated
 from treehead.spec import build_spec
 from treehead.types import Array, UserError
 
-PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
-EVERYTHING = PredictOptions(top=2, nodes=True, confidence=0.5)
+PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp", "eel"]})
+EVERYTHING = PredictOptions(top=2, nodes=True, confidence=0.5, coverage=0.9)
+CALIBRATION = Calibration((1.0, 0.0), 600, "600 images", "path", tuple([None] * 99 + [0.5] * 401), (0.2,) * 500)
 
 
 def by_redness(pixels: Array) -> list[Array]:
     """Red images are a cat with high confidence, others a carp with low confidence."""
     red = pixels[:, 0].mean(axis=(1, 2))[:, None] > 100
-    return [np.where(red, [0.9, 0.06, 0.04], [0.3, 0.3, 0.4]), np.where(red, [0.95, 0.05], [0.45, 0.55])]
+    return [np.log(np.where(red, [0.9, 0.05, 0.03, 0.02], [0.1, 0.35, 0.4, 0.15])), np.zeros((len(red), 2))]
 
 
-CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", by_redness)
+CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", CALIBRATION, by_redness)
 
 
 @pytest.fixture
@@ -83,15 +85,17 @@ def test_files_have_a_row_per_image(suffix: str, read: Callable[[Path], list[Any
     cat, carp = read(out)
     assert list(cat) == [
         *("image", "fine", "fine_probability", "kind", "kind_probability"),
-        *("answer", "answer_level", "answer_probability", "path_1", "path_1_share", "path_2", "path_2_share"),
-        *("fine:cat", "fine:dog", "fine:carp", "kind:mammal", "kind:fish"),
+        *("answer", "answer_level", "answer_probability", "set"),
+        *("path_1", "path_1_probability", "path_2", "path_2_probability"),
+        *("fine:cat", "fine:dog", "fine:carp", "fine:eel", "kind:mammal", "kind:fish"),
     ]
     assert (Path(cat["image"]).name, cat["fine"], cat["kind"]) == ("a.jpg", "cat", "mammal")
     assert (cat["answer"], cat["answer_level"], float(cat["answer_probability"])) == ("cat", "fine", pytest.approx(0.9))
     assert (carp["answer"], carp["answer_level"]) == ("fish", "kind")  # 0.4 for carp, 0.55 for fish
     assert Path(carp["image"]).name == 'b, "ü".png'
-    assert (carp["path_1"], carp["path_2"]) == ("carp / fish", "cat / mammal")
-    assert float(carp["path_1_share"]) == pytest.approx(0.4 * 0.55 / (0.4 * 0.55 + 2 * 0.3 * 0.45), rel=1e-5)
+    assert (carp["path_1"], carp["path_2"]) == ("carp / fish", "dog / mammal")
+    assert float(carp["path_1_probability"]) == pytest.approx(0.4)
+    assert (cat["set"], carp["set"]) == ("cat (fine)", "dog (fine) | carp (fine)")
     assert float(carp["kind:fish"]) == pytest.approx(0.55)
 
 
@@ -99,10 +103,11 @@ def test_json_lines_are_nested(photos: Path) -> None:
     out = photos.parent / "table.jsonl"
     predicted(photos, out)
     cat, carp = map(json.loads, out.read_text(encoding="utf-8").splitlines())
-    assert cat["levels"]["fine"] == {"answer": "cat", "probability": 0.9}
-    assert carp["confident"] == {"level": "kind", "answer": "fish", "probability": 0.55}
+    assert cat["levels"]["fine"] == {"answer": "cat", "probability": pytest.approx(0.9)}
+    assert carp["confident"] == {"level": "kind", "answer": "fish", "probability": pytest.approx(0.55)}
+    assert [(node["answer"], node["level"]) for node in carp["set"]] == [("dog", "fine"), ("carp", "fine")]
     assert carp["paths"][0]["path"] == ["carp", "fish"]
-    assert carp["nodes"]["kind"] == {"mammal": 0.45, "fish": 0.55}
+    assert carp["nodes"]["kind"] == {"mammal": pytest.approx(0.45), "fish": pytest.approx(0.55)}
 
 
 @pytest.mark.parametrize(("suffix", "read"), [("csv", read_csv), ("parquet", read_parquet)])
@@ -111,6 +116,30 @@ def test_a_missing_answer_is_an_empty_cell(suffix: str, read: Callable[[Path], l
     predicted(photos, out, PredictOptions(confidence=0.8))
     assert [row["answer"] or None for row in read(out)] == ["cat", None]
     assert [row["answer_probability"] or None for row in read(out)][1] is None
+
+
+def test_a_bound_on_errors_chooses_the_threshold(photos: Path) -> None:
+    out = photos.parent / "table.csv"
+    predicted(photos, out, PredictOptions(max_error=0.2))
+    assert [(row["answer"], row["answer_level"]) for row in read_csv(out)] == [("cat", "fine"), ("fish", "kind")]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (PredictOptions(max_error=0.05), "--max-error: 600 held-out images are too few for this guarantee"),
+        (PredictOptions(max_error=1.5), "--max-error must be between 0 and 1"),
+        (PredictOptions(coverage=0.0), "--set must be between 0 and 1"),
+        (PredictOptions(max_error=0.2, confidence=0.5), "--confidence and --max-error both choose how deep"),
+        (PredictOptions(coverage=0.9, under="fish"), "hold for the whole tree: use them without --under"),
+    ],
+)
+def test_options_that_cannot_be_kept_are_refused_before_anything_is_read(
+    options: PredictOptions, message: str, photos: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        predicted(photos, photos.parent / "table.csv", options)
+    assert not (photos.parent / "table.csv").exists()
 
 
 def test_parquet_is_written_in_row_groups(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +155,7 @@ def test_parquet_is_written_in_row_groups(photos: Path, monkeypatch: pytest.Monk
 def test_under_restricts_the_answers_to_a_subtree(photos: Path) -> None:
     out = photos.parent / "table.csv"
     predicted(photos, out, PredictOptions(under="fish"))
-    assert [(row["fine"], row["fine_probability"]) for row in read_csv(out)] == [("carp", "1.000000")] * 2
+    assert [(row["kind"], row["kind_probability"]) for row in read_csv(out)] == [("fish", "1.000000")] * 2
 
 
 def test_an_interrupted_file_is_removed(photos: Path) -> None:
@@ -154,7 +183,7 @@ def test_an_existing_file_is_kept_unless_replaced(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (PredictOptions(top=4), "--top must be between 0 and 3 for tree 'pets', not 4"),
+        (PredictOptions(top=5), "--top must be between 0 and 4 for tree 'pets', not 5"),
         (PredictOptions(confidence=80), "--confidence must be between 0 and 1, not 80"),
         (PredictOptions(confidence=math.nan), "--confidence must be between 0 and 1, not nan"),
         (PredictOptions(under="bird"), "tree 'pets' has no node 'bird'"),
@@ -168,7 +197,8 @@ def test_options_that_do_not_fit_the_tree_are_refused(options: PredictOptions, m
 
 def test_a_level_with_the_name_of_a_column_is_refused() -> None:
     tree = LabelTree("odd", ("image",), (("a", "b"),), ())
-    prediction = Prediction(tree, (np.array([[0.5, 0.5]]),), np.array([[0]]))
+    half = np.array([[0.5, 0.5]])
+    prediction = Prediction(tree, (half,), np.array([[0]]), half, "path", uncalibrated(1, "none"))
     with pytest.raises(UserError, match="the level name 'image' is also the name of a column"):
         columns(["x.png"], prediction, PredictOptions())
     (entry,) = objects(["x.png"], prediction, PredictOptions())
@@ -194,7 +224,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = changed(RunConfig(), {"network.stages": [{"width": 4, "residuals": 0}]})
     spec = build_spec(config.network, input_shape=(3, 8, 8), levels=PETS.levels, sizes=PETS.sizes)
     half = np.full(3, 0.5, np.float32)
-    untrained = Model(config, PETS, spec, initial_weights(spec, seed=0), half, half, (1.0, 1.0))
+    untrained = Model(config, PETS, spec, initial_weights(spec, seed=0), half, half, uncalibrated(2, "none"))
     path = tmp_path_factory.mktemp("model") / "pets.safetensors"
     export_model(untrained, path, kind="safetensors", metrics={})
     return path

@@ -58,6 +58,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_run_is_published(trained: Path, repository: Path) -> None:
     results = publish_run.publish(trained, repository)
     model = repository / "src" / "treehead" / "models" / "shapes"

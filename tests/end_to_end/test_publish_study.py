@@ -63,6 +63,7 @@ def test_a_failure_leaves_the_published_study(tmp_path: Path) -> None:
     assert results.exists()
 
 
+@pytest.mark.slow
 def test_a_study_may_be_published_in_part(tmp_path: Path) -> None:
     root, page = make_study(tmp_path / "study", finished=9), evidence(tmp_path, "study:shapes")
     results = publish_study.publish(root, tmp_path, partial=True)

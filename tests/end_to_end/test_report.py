@@ -1,5 +1,6 @@
 """The report of a run folder: one page and its figures, from the files alone."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import make_run_folder, small_tree
+from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.metrics.selective import selective_figures
 from treehead.report import write_report
+from treehead.report.run import write
 from treehead.runfiles import RunFolder, write_arrays
 from treehead.types import UserError
 
@@ -53,11 +55,17 @@ def read(page: Path) -> Loads:
 
 
 @pytest.fixture(scope="module")
-def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reported(built_once: BuiltOnce) -> Path:
     """A finished run with its report, which tests must not change."""
-    root = make_run_folder(tmp_path_factory.mktemp("reported") / "tiny")
-    write_report(root)
-    return root
+    return built_once("reported", lambda folder: write_report(make_run_folder(folder / "tiny"))) / "tiny"
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of a page's text: the static figures are made, but one pixel stands for each drawing."""
+    pixel = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "PNG")
+    monkeypatch.setattr(write, "png", lambda figure: pixel.getvalue())
 
 
 def test_report_is_the_same_when_drawn_again(reported: Path) -> None:
@@ -89,7 +97,7 @@ def test_page_carries_everything_it_shows(reported: Path) -> None:
             assert min(image.size) > 400
 
 
-def test_confidence_section_has_temperatures_and_areas(run_folder: MakeRun) -> None:
+def test_confidence_section_has_calibration_guarantees_and_areas(run_folder: MakeRun) -> None:
     root = run_folder()
     folder, levels = RunFolder(root), ("fine", "family", "kingdom")
     labels = np.tile(np.arange(3), (3, 1)).T
@@ -97,10 +105,21 @@ def test_confidence_section_has_temperatures_and_areas(run_folder: MakeRun) -> N
     figures = selective_figures(levels, labels=labels, answers=labels[[0, 0, 2]], confidences=confidences)
     plain = {"loss": dict.fromkeys(levels, 1.25), "calibration_error": dict.fromkeys(levels, 0.1)}
     scaled = {"loss": dict.fromkeys(levels, 1.125), "calibration_error": dict.fromkeys(levels, 0.05)}
-    fitted = {"temperature": dict.fromkeys(levels, 1.5), "images": 600, "reason": None}
-    measured_again(root, **figures, calibration=fitted | {"before": plain, "after": scaled})
+    fitted = {"weights": dict.fromkeys(levels, 0.75), "images": 600, "source": "600 images held out"}
+    bound = {"max_error": 0.05, "threshold": 0.8, "error": 0.043, "low": 0.03, "high": 0.06}
+    sets = {"asked": 0.9, "threshold": 0.2, "coverage": 0.91, "low": 0.89, "high": 0.93, "nodes": 1.5, "leaves": 2.25}
+    kept = {"risk_control": [bound | {"answered": dict.fromkeys(levels, 0.25)}], "sets": [sets]}
+    measured_again(root, **figures, calibration=fitted | {"before": plain, "after": scaled}, guarantees=kept)
     text = read(write_report(root)).text
-    assert "fitted on 600 validation images, fine 1.50 (loss 1.250 before, 1.125 after" in text
+    assert "Its weights were fitted on 600 images held out." in text
+    for row in (
+        "Weight How much the head of this level counts in the posterior. 0.75 0.75 0.75",
+        "Loss Of the head of this level alone. 1.250 1.250 1.250",
+        "Loss, posterior Of the sums of the posterior's leaves. 1.125 1.125 1.125",
+        "at most 5 % 4.30 % 3.00 % to 6.00 % 80.0 % 25.0 % 25.0 % 25.0 % 25.0 %",
+        "at least 90 % 91.00 % 89.00 % to 93.00 % 1.50 2.25",
+    ):
+        assert "".join(row.split()) in "".join(text.split()), row
     assert (
         "Area under the risk-coverage curve (mean risk over all coverages; lower is better): fine 0.111" in text
     )  # (0 + 0 + 1/3) / 3
@@ -127,6 +146,7 @@ def test_page_shows_metrics_machine_and_config(reported: Path) -> None:
     assert "[train] epochs = 12" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_are_escaped(run_folder: MakeRun) -> None:
     name = '<b>"x"</script><script>alert(1)</script>'
     page = write_report(run_folder(tree=small_tree(name))).read_text(encoding="utf-8")
@@ -143,6 +163,7 @@ def test_a_page_of_a_hundred_classes_is_small(run_folder: MakeRun) -> None:
     assert "All 100 classes" in read(page).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_unfinished_run_shows_its_curves_and_a_notice(run_folder: MakeRun) -> None:
     root = run_folder(finished=False)
     text = read(write_report(root)).text
@@ -153,6 +174,7 @@ def test_unfinished_run_shows_its_curves_and_a_notice(run_folder: MakeRun) -> No
     assert [path.name for path in (root / "figures").iterdir()] == ["curves.png"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_run_before_its_first_epoch_shows_its_network(run_folder: MakeRun) -> None:
     root = run_folder(finished=False)
     (root / "history.jsonl").unlink()
@@ -161,12 +183,14 @@ def test_run_before_its_first_epoch_shows_its_network(run_folder: MakeRun) -> No
     assert "trunk.0.conv" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_samples_confusions_have_no_images(run_folder: MakeRun) -> None:
     page = write_report(run_folder(samples=False))
     assert "This report has no sample images" in read(page).text
     assert '<p class="samples">' not in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_perfect_run_has_no_mistakes_to_show(run_folder: MakeRun) -> None:
     root = run_folder(samples=False)
     path = RunFolder(root).metrics
@@ -190,6 +214,7 @@ def test_costliest_confusions_follow_the_frequent_ones(reported: Path) -> None:
     assert text.index("Most frequent confusions") < text.index("Costliest confusions")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_decoder_has_a_row_and_the_chosen_one_is_marked(run_folder: MakeRun) -> None:
     root = run_folder()
     metrics = json.loads(RunFolder(root).metrics.read_text())
@@ -213,6 +238,7 @@ def test_metrics_of_an_older_version_name_the_way_out(run_folder: MakeRun) -> No
         write_report(root)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_metrics_without_confusion_matrices_give_a_report_without_them(run_folder: MakeRun) -> None:
     root = run_folder()
     metrics = json.loads(RunFolder(root).metrics.read_text())
@@ -224,6 +250,7 @@ def test_metrics_without_confusion_matrices_give_a_report_without_them(run_folde
     assert {path.name for path in (root / "figures").iterdir()} == {"curves.png", "severity.png", "risk_coverage.png"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_warning_about_the_tree_stands_at_the_top(reported: Path, run_folder: MakeRun) -> None:
     assert "Warning:" not in read(reported / "report.html").text
     root = run_folder()
@@ -233,6 +260,7 @@ def test_a_warning_about_the_tree_stands_at_the_top(reported: Path, run_folder: 
     assert text.index("Warning: tree") < text.index("Learning curves")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_hierarchical_and_haf5_figures_have_rows(run_folder: MakeRun) -> None:
     root = run_folder()
     shares = {"precision": 0.7654, "recall": 0.8765, "f1": 0.8172}

@@ -1,13 +1,14 @@
 """The report in a real browser: figures, hovering, tabs, no errors, no horizontal scrolling."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from chromium import chromium, needs_chromium
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from conftest import make_run_folder, small_tree
+from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.report import write_report
 
@@ -23,20 +24,25 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("runs")
-    trees = {"small": small_tree('<b>"x"'), "hundred": cifar100_tree("haf8").to_json()}
-    made = {name: make_run_folder(root / name, tree=tree) for name, tree in trees.items()}
-    made["unfinished"] = make_run_folder(root / "unfinished", finished=False)
-    return {name: write_report(folder) for name, folder in made.items()}
+def pages(built_once: BuiltOnce) -> dict[str, Path]:
+    def build(root: Path) -> None:
+        write_report(make_run_folder(root / "small", tree=small_tree('<b>"x"')))
+        write_report(make_run_folder(root / "hundred", tree=cifar100_tree("haf8").to_json()))
+        write_report(make_run_folder(root / "unfinished", finished=False))
+
+    return {folder.name: folder / "report.html" for folder in built_once("reports", build).iterdir()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def opened(browser: Browser, pages: dict[str, Path]) -> Iterator[Open]:
-    """Opens a report; the test fails on console messages, script errors and network requests."""
+    """Opens a report, once with the same choices: a test leaves its page as it came.
+
+    The last test fails on console messages, script errors and network requests of any.
+    """
     problems: list[str] = []
     contexts = []
 
+    @cache
     def open_page(name: str, width: int = 1280, **choices: object) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **choices)  # pyright: ignore
         contexts.append(context)
@@ -97,6 +103,8 @@ def test_switching_the_level_shows_its_matrix(opened: Open) -> None:
     page.get_by_role("tab", name="group").press("ArrowLeft")
     expect(page.locator("#matrix-1")).to_be_visible()
     assert page.get_by_role("tab", name="superclass").get_attribute("aria-selected") == "true"
+    page.get_by_role("tab", name="fine").click()
+    expect(page.locator("#matrix-0")).to_be_visible()
 
 
 def test_colours_by_severity_and_back(opened: Open) -> None:
@@ -118,6 +126,8 @@ def test_legend_toggles_a_curve(opened: Open) -> None:
     page.locator('[data-figure="curves_losses"] .legendtoggle').first.click()
     lines = page.locator('[data-figure="curves_losses"] .scatterlayer .js-line')
     expect(lines).to_have_count(5)
+    page.locator('[data-figure="curves_losses"] .legendtoggle').first.click()
+    expect(lines).to_have_count(6)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -151,3 +161,4 @@ def test_every_matrix_is_printed(opened: Open) -> None:
     page.emulate_media(media="print")
     assert all(page.locator(f"#matrix-{index} .still").is_visible() for index in range(3))
     assert not page.locator("#matrix-0 .plot").is_visible()
+    page.emulate_media(media="screen")

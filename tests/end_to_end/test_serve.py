@@ -24,6 +24,7 @@ from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import Classifier
 from treehead.inference.output import PredictOptions, objects
+from treehead.posterior.held_out import Calibration
 from treehead.runfiles import RunFolder
 from treehead.serve.app import PAGE, build_app
 from treehead.serve.hosts import names_of
@@ -31,16 +32,17 @@ from treehead.serve.limits import MAX_IMAGES
 from treehead.serve.samples import Sample, samples_of
 from treehead.types import Array
 
-PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp"]})
+PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"], "fish": ["carp", "eel"]})
 
 
 def by_redness(pixels: Array) -> list[Array]:
     """Red images are a cat with high confidence, others a carp with low confidence."""
     red = pixels[:, 0].mean(axis=(1, 2))[:, None] > 100
-    return [np.where(red, [0.9, 0.06, 0.04], [0.3, 0.3, 0.4]), np.where(red, [0.95, 0.05], [0.15, 0.85])]
+    return [np.log(np.where(red, [0.9, 0.05, 0.03, 0.02], [0.05, 0.1, 0.6, 0.25])), np.zeros((len(red), 2))]
 
 
-CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", by_redness)
+CALIBRATION = Calibration((1.0, 0.0), 600, "600 images", "path", tuple([None] * 99 + [0.5] * 401), (0.2,) * 500)
+CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", CALIBRATION, by_redness)
 
 
 def client(classifier: Classifier = CLASSIFIER, **choices: Any) -> TestClient:
@@ -70,10 +72,10 @@ def test_predictions_are_in_the_order_of_the_images() -> None:
     assert response.status_code == 200
     cat, carp = response.json()["predictions"]
     assert cat["levels"] == {
-        "fine": {"answer": "cat", "probability": 0.9},
-        "kind": {"answer": "mammal", "probability": 0.95},
+        "fine": {"answer": "cat", "probability": pytest.approx(0.9)},
+        "kind": {"answer": "mammal", "probability": pytest.approx(0.95)},
     }
-    assert cat["confident"] == {"level": "fine", "answer": "cat", "probability": 0.9}
+    assert cat["confident"] == {"level": "fine", "answer": "cat", "probability": pytest.approx(0.9)}
     assert [path["path"] for path in cat["paths"]] == [["cat", "mammal"], ["dog", "mammal"]]
     assert (carp["image"], carp["confident"]["answer"], carp["nodes"]) == ("b.jpg", "fish", None)
 
@@ -81,7 +83,19 @@ def test_predictions_are_in_the_order_of_the_images() -> None:
 def test_predictions_are_those_of_the_command_line() -> None:
     result = send(client(), ("a.png", BLUE), top=3, nodes=True, confidence=0.3).json()["predictions"]
     pixels = np.zeros((1, 3, 4, 4), np.uint8)
-    assert result == list(objects(["a.png"], CLASSIFIER.predict(pixels), PredictOptions(3, nodes=True, confidence=0.3)))
+    expected = objects(["a.png"], CLASSIFIER.predict(pixels), PredictOptions(3, nodes=True, confidence=0.3))
+    assert result == [entry | {"set": None} for entry in expected]
+
+
+def test_guarantees_are_asked_for_by_query() -> None:
+    answer = send(client(), ("a.png", BLUE), max_error=0.2, set=0.9).json()["predictions"][0]
+    assert (answer["confident"]["answer"], answer["confident"]["level"]) == ("carp", "fine")
+    assert [(node["answer"], node["level"]) for node in answer["set"]] == [("fish", "kind")]
+    too_few = (
+        "--max-error: 600 held-out images are too few for this guarantee, which needs at least 999 with a known leaf"
+    )
+    assert error(send(client(), ("a.png", BLUE), max_error=0.001)) == (422, too_few)
+    assert error(send(client(), ("a.png", BLUE), max_error=0.2, confidence=0.5))[0] == 422
 
 
 def test_no_level_may_be_confident_enough() -> None:
@@ -90,7 +104,7 @@ def test_no_level_may_be_confident_enough() -> None:
 
 def test_under_restricts_the_answers_to_a_subtree() -> None:
     result = send(client(), ("a.png", RED), under="fish").json()["predictions"][0]
-    assert result["levels"]["fine"] == {"answer": "carp", "probability": 1.0}
+    assert result["levels"]["kind"] == {"answer": "fish", "probability": 1.0}
     assert error(send(client(), ("a.png", RED), under="fsh")) == (
         422,
         "tree 'pets' has no node 'fsh'; did you mean fish?",
@@ -161,11 +175,12 @@ def test_parallel_requests_are_predicted_one_at_a_time() -> None:
             inside[0] -= 1
         return by_redness(pixels)
 
-    with client(Classifier(PETS, (3, 4, 4), "path", watched)) as served, ThreadPoolExecutor(20) as pool:
+    with client(Classifier(PETS, (3, 4, 4), "path", CALIBRATION, watched)) as served, ThreadPoolExecutor(20) as pool:
         responses = list(pool.map(lambda i: send(served, (f"{i}.png", (RED, BLUE)[i % 2])).json(), range(20)))
     predictions = [response["predictions"][0] for response in responses]
     answers = [(prediction["image"], prediction["levels"]["fine"]["answer"]) for prediction in predictions]
     assert answers == [(f"{i}.png", ("cat", "carp")[i % 2]) for i in range(20)]
+    assert [prediction["paths"][0]["path"][0] for prediction in predictions] == ["cat", "carp"] * 10
     assert most == [1]
 
 
@@ -173,14 +188,16 @@ def test_a_failing_network_is_a_server_error() -> None:
     def failing(pixels: Array) -> list[Array]:
         raise RuntimeError("out of memory")
 
-    result = error(send(client(Classifier(PETS, (3, 4, 4), "path", failing)), ("a.png", RED)))
+    result = error(send(client(Classifier(PETS, (3, 4, 4), "path", CALIBRATION, failing)), ("a.png", RED)))
     assert result == (500, "the network failed (RuntimeError: out of memory)")
 
 
 def test_the_model_and_its_tree_are_described() -> None:
     served = client(accuracy={"fine": 0.7, "kind": 0.9})
     about = served.get("/api/model").json()
-    assert (about["name"], about["classes"], about["accuracy"]["fine"]) == ("pets", [3, 2], 0.7)
+    assert (about["name"], about["classes"], about["accuracy"]["fine"]) == ("pets", [4, 2], 0.7)
+    assert about["calibration"] == "600 images"
+    assert about["bounds"] == [{"max_error": 0.1, "threshold": 0.5}, {"max_error": 0.2, "threshold": 0.5}]
     assert about["limits"]["images"] == MAX_IMAGES
     assert served.get("/api/tree").json() == PETS.to_json()
 

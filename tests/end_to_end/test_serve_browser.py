@@ -243,7 +243,7 @@ def test_the_page_fits_its_window(opened: Open, width: int, scheme: str) -> None
 def test_the_endpoint_is_documented(opened: Open, width: int) -> None:
     page = opened("/docs", width)
     expect(page.get_by_role("heading", name="POST /api/predict")).to_be_visible()
-    expect(page.locator("#operations tr", has_text="confidence")).to_contain_text("(minimum 0, maximum 1, default 0.8)")
+    expect(page.locator("#operations tr", has_text="confidence")).to_contain_text("(minimum 0, maximum 1)")
     page.locator("#operations").get_by_role("link", name="Predictions").click()
     expect(page.locator("#Predictions")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -19,6 +19,7 @@ from starlette.routing import Mount
 
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.classifier import Classifier
+from treehead.posterior.held_out import uncalibrated
 from treehead.serve import connections, limits
 from treehead.serve.app import build_app
 from treehead.serve.batches import Batches
@@ -31,10 +32,10 @@ PETS = LabelTree.from_nested("pets", ("fine", "kind"), {"mammal": ["cat", "dog"]
 def even(pixels: Array) -> list[Array]:
     """The class by the mean: dark, middle or bright."""
     leaf = np.minimum(pixels.mean(axis=(1, 2, 3)).astype(int) // 86, 2)
-    return [np.eye(3)[leaf] * 0.9 + 0.1 / 3, np.where(leaf[:, None] == 2, [0.1, 0.9], [0.9, 0.1])]
+    return [3 * np.eye(3)[leaf], np.zeros((len(leaf), 2))]
 
 
-CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", even)
+CLASSIFIER = Classifier(PETS, (3, 4, 4), "path", uncalibrated(2, "none"), even)
 
 
 def client(**choices: Any) -> TestClient:
@@ -65,7 +66,7 @@ def test_waiting_requests_are_predicted_together_and_each_gets_its_own() -> None
         return even(pixels)
 
     async def ask() -> list[str]:
-        batches = Batches(Classifier(PETS, (3, 4, 4), "path", slow))
+        batches = Batches(Classifier(PETS, (3, 4, 4), "path", uncalibrated(2, "none"), slow))
         greys = [0, 100, 200, 100, 0, 200, 200]
         tasks = []
         for grey in greys:
@@ -163,7 +164,7 @@ def test_a_failure_of_the_network_is_logged(capsys: pytest.CaptureFixture[str]) 
     def failing(pixels: Array) -> list[Array]:
         raise RuntimeError("out of memory")
 
-    app = build_app(Classifier(PETS, (3, 4, 4), "path", failing), name="pets")
+    app = build_app(Classifier(PETS, (3, 4, 4), "path", uncalibrated(2, "none"), failing), name="pets")
     assert post(TestClient(app, base_url="http://localhost")).status_code == 500
     assert "status 500: the network failed (RuntimeError: out of memory)" in capsys.readouterr().err
 

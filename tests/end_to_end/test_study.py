@@ -169,7 +169,10 @@ def test_the_summary_has_every_cell(tmp_path: Path) -> None:
     assert row["figures"]
     assert row["figures"]["accuracy"] == metrics["accuracy"]
     assert row["figures"]["minutes"] == pytest.approx(4 * 61 / 60)
+    assert row["figures"].get("work_pflop") == 0.125
     text = (tmp_path / "summary.md").read_text(encoding="utf-8").partition("\n\n")[0]
+    assert text.splitlines()[0].endswith("| minutes | PFLOP |")
+    assert text.splitlines()[2].endswith("| 0.125 |")
     assert text.count("\n| ") == 13  # the rule and twelve cells
     assert len(summary["answers"]) >= 6
 
@@ -206,11 +209,11 @@ def test_a_real_study_can_be_stopped_and_continued(tmp_path: Path) -> None:
     ) as process:
         history = tmp_path / "studies" / "shapes" / "runs" / "adam-relu-seed0" / "history.jsonl"
         deadline = time.monotonic() + 120
-        while not history.exists() and time.monotonic() < deadline:
+        while not history.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=90)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "continue with: treehead study studies/shapes" in errors
     assert "Traceback" not in errors
     done = len(RunFolder(history.parent).read_history())

@@ -11,7 +11,7 @@ from chromium import chromium, needs_chromium
 from playwright.sync_api import Browser, Page, expect
 from test_report_browser import point_at
 
-from conftest import make_run_folder, small_tree
+from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.config import write_config
 from treehead.decode import DECODERS
 from treehead.report import write_study_report
@@ -47,18 +47,19 @@ def with_decoders(metrics: dict[str, Any]) -> dict[str, Any]:
     same = {"calibration_error": metrics["calibration_error"], "loss": metrics["loss"]}
     return metrics | {
         "decoders": dict.fromkeys(DECODERS, metrics),
-        "calibration": {"before": same, "after": same, "images": 0, "reason": "no validation images of its own"},
+        "calibration": {"before": same, "after": same, "images": 0, "source": "no images were held out"},
     }
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_study(tmp_path_factory.mktemp("study"), finished=9)
+def study(built_once: BuiltOnce) -> Path:
+    """A study with its page."""
+    return built_once("study", lambda folder: write_study_report(make_study(folder, finished=9)))
 
 
 @pytest.fixture(scope="module")
 def report(study: Path) -> Path:
-    return write_study_report(study)
+    return StudyFolder(study).report
 
 
 def test_the_page_is_self_contained_and_links_the_reports_of_runs(study: Path, report: Path) -> None:
@@ -100,9 +101,9 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(params=[1280, 390])
-def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
-    """The page at both widths; fails if it logs to the console or fetches anything."""
+@pytest.fixture(scope="module", params=[1280, 390])
+def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
+    """The page at both widths; the last test fails if it has logged to the console or fetched anything."""
     problems: list[str] = []
     page = browser.new_page(viewport={"width": request.param, "height": 900})
     page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
@@ -112,6 +113,17 @@ def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iter
     yield page
     page.close()
     assert problems == []
+
+
+@pytest.fixture
+def page(opened: Page) -> Iterator[Page]:
+    """The page, afterwards with its first choices."""
+    yield opened
+    opened.emulate_media(media="screen")
+    for choice in opened.locator("select").all():
+        choice.select_option(index=0)
+    for tabs in opened.get_by_role("tablist").all():
+        tabs.get_by_role("tab").first.click()
 
 
 class TestInABrowser:

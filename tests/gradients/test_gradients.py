@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from treehead.engines.objective import MixedLabels, Objective, level_losses, level_losses_with_backward
-from treehead.engines.scratch.activation import LeakyReLU
+from treehead.engines.scratch.activation import LeakyReLU, SiLU
 from treehead.engines.scratch.convolution import Conv2d
 from treehead.engines.scratch.dropout import Dropout
 from treehead.engines.scratch.gradcheck import gradient_error
 from treehead.engines.scratch.layer import Backward, Layer, Mode, Plain
 from treehead.engines.scratch.linear import Linear
 from treehead.engines.scratch.norm import BatchNorm2d
-from treehead.engines.scratch.pooling import GlobalAvgPool, MaxPool2d
+from treehead.engines.scratch.pooling import GlobalAvgMaxPool, GlobalAvgPool, MaxPool2d
 from treehead.engines.scratch.residual import Residual, Sequential
 from treehead.engines.scratch.winograd import WinogradConv2d
 from treehead.types import Array
@@ -37,16 +37,22 @@ CASES: dict[str, tuple[Callable[[], Layer], tuple[int, ...]]] = {
     "conv-stride2": (lambda: Conv2d(3, 4, stride=2, dtype=FLOAT), (2, 5, 6, 3)),
     "conv-1x1": (lambda: Conv2d(3, 4, 1, dtype=FLOAT), (2, 4, 4, 3)),
     "conv-5x5": (lambda: Conv2d(2, 3, 5, dtype=FLOAT), (2, 5, 5, 2)),
+    "conv-2x2": (lambda: Conv2d(3, 4, 2, dtype=FLOAT), (2, 4, 5, 3)),
+    "conv-4x4-stride2": (lambda: Conv2d(2, 3, 4, 2, dtype=FLOAT), (2, 6, 7, 2)),
+    "conv-frozen": (lambda: Conv2d(3, 4, 2, frozen=True, dtype=FLOAT), (2, 4, 5, 3)),
     "winograd": (small_conv, (2, 8, 4, 3)),
+    "winograd-2x2-pixels": (small_conv, (3, 2, 2, 3)),
     "winograd-ragged": (lambda: WinogradConv2d(2, 3, dtype=FLOAT), (2, 5, 7, 2)),
     "batch_norm": (norm, (3, 3, 2, 3)),
     "batch_norm-relu": (lambda: norm(0.0), (3, 3, 2, 3)),
     "batch_norm-leaky": (lambda: norm(0.1), (3, 3, 2, 3)),
     "relu": (LeakyReLU, (4, 6)),
     "leaky_relu": (lambda: LeakyReLU(0.1), (4, 6)),
+    "silu": (SiLU, (4, 6)),
     "max_pool": (MaxPool2d, (2, 4, 6, 3)),
     "max_pool-3x3-cut": (lambda: MaxPool2d(3), (2, 7, 8, 2)),
     "global_avg_pool": (GlobalAvgPool, (2, 3, 4, 3)),
+    "global_avg_max_pool": (GlobalAvgMaxPool, (2, 3, 4, 3)),
     "dropout": (lambda: Dropout(0.4), (4, 6)),
     "linear": (lambda: Linear(6, 5, dtype=FLOAT), (4, 6)),
     "sequential": (lambda: Sequential([("conv", small_conv()), ("norm", norm(0.1))]), (2, 4, 4, 3)),
@@ -85,6 +91,43 @@ def test_backward_matches_in_inference_too(case: str) -> None:
     make, shape = CASES[case]
     errors = gradient_error(drawn(make()), spread_out(shape), training=False)
     assert max(errors.values()) < 1e-6, errors
+
+
+def test_a_frozen_kernel_is_a_buffer_without_a_gradient() -> None:
+    layer = Conv2d(3, 4, 2, frozen=True, dtype=FLOAT)
+    assert gradient_error(drawn(layer), spread_out((2, 4, 5, 3))).keys() == {"x"}
+    assert layer.buffers()["weight"] is layer.weight.value
+    assert not layer.weight.grad.any()
+
+
+@pytest.mark.parametrize("kind", [Conv2d, WinogradConv2d])
+def test_the_first_convolution_has_the_same_kernel_gradient_but_no_dx(kind: type[Conv2d | WinogradConv2d]) -> None:
+    plain, first = (drawn(kind(3, 4, first=is_first, dtype=FLOAT)) for is_first in (False, True))
+    x, dy = spread_out((2, 5, 6, 3)), np.random.default_rng(1).standard_normal((2, 5, 6, 4))
+    dx, nothing = (layer.forward(x, Mode(training=True))[1](dy) for layer in (plain, first))
+    assert dx.shape == x.shape
+    assert nothing.size == 0
+    np.testing.assert_array_equal(plain.params()["weight"].grad, first.params()["weight"].grad)
+
+
+class NoBackward(Plain):
+    """A layer that fails if its backward is called."""
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        def backward(dy: Array) -> Array:
+            raise AssertionError("the gradient is not needed")
+
+        return x, backward
+
+
+def test_nothing_before_the_first_parameters_has_a_backward() -> None:
+    layers = [("frozen", NoBackward()), ("conv", Conv2d(3, 4, first=True, dtype=FLOAT)), ("act", SiLU())]
+    trunk = Sequential(layers, first=True)
+    y, backward = trunk.forward(spread_out((2, 5, 6, 3)), Mode(training=True))
+    backward(np.ones_like(y))
+    assert trunk.params()["conv.weight"].grad.any()
+    with pytest.raises(AssertionError, match="the gradient is not needed"):
+        Sequential(layers[:1]).forward(y, Mode(training=True))[1](y)
 
 
 class Twice(Plain):

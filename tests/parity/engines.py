@@ -29,7 +29,9 @@ SPEC = build_spec(
 OBJECTIVE = Objective(tuple(smoothed(np.eye(size), 0.1) for size in SIZES))
 WEIGHTS = np.array([1.0, 0.5, 0.25])
 """Of the levels' losses."""
-FLOAT32 = EngineConfig(device="cpu", precision="float32", threads=2)
+SCRATCH = EngineConfig(kind="scratch", device="cpu", precision="float32", threads=2)
+PYTORCH = EngineConfig(device="cpu", precision="float32", threads=1)
+"""Two threads are torch's own matter, and on one core, which a worker has, they wait for each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +52,8 @@ def both_engines(
     """Trainers of the same initial weights on the same images, by default 40 random ones."""
     weights, choice, shown = initial_weights(spec, seed=1), optimizer or AdamConfig(), labelled or images()
     mean, std = np.array([0.5, 0.45, 0.4]), np.array([0.25, 0.2, 0.3])
-    scratch = ScratchEngine(spec, weights, mean=mean, std=std, config=FLOAT32)
-    pytorch = PyTorchEngine(spec, weights, mean=mean, std=std, config=FLOAT32)
+    scratch = ScratchEngine(spec, weights, mean=mean, std=std, config=SCRATCH)
+    pytorch = PyTorchEngine(spec, weights, mean=mean, std=std, config=PYTORCH)
     return Both(scratch.trainer(objective, choice, shown), pytorch.trainer(objective, choice, shown))
 
 

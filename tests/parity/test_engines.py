@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from engines import OBJECTIVE, SIZES, WEIGHTS, Both, both_engines, images, plan
+from engines import LEVELS, OBJECTIVE, SIZES, WEIGHTS, Both, both_engines, images, plan
 
 from treehead.config import (
     AdamConfig,
@@ -16,6 +16,7 @@ from treehead.config import (
     Optimizer,
     SgdConfig,
     ShrinkConfig,
+    SiluConfig,
     StageConfig,
 )
 from treehead.data.augment import dropout_scale
@@ -38,6 +39,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "muon": MuonConfig(),
 }
 SMALL = {"adam": 1e-3, "sgd": 0.01, "sgd-plain": 0.02, "sgd-heavy-ball": 0.01, "sgd-bare": 0.02, "muon": 0.05}
+WHITENING_KERNEL = "trunk.whitening.weight"
 AUGMENTS = {
     "crop": AugmentConfig(crop_px=3),
     "cutout": AugmentConfig(cutout_px=5),
@@ -101,6 +103,21 @@ def test_sam_steps(name: str) -> None:
     assert_close(both.scratch.optimizer_state(), both.pytorch.optimizer_state(), 2e-2)
 
 
+@pytest.mark.parametrize(("name", "sam_radius"), [("adam", 0.0), ("sgd", 0.05), ("muon", 0.0), ("muon", 0.05)])
+def test_a_frozen_kernel_stays_as_it_is(name: str, sam_radius: float) -> None:
+    """No optimizer, no weight decay and no SAM moves it, and it has no optimizer state; all else agrees."""
+    spec = build_spec(NETWORKS["whitened"], input_shape=(3, 16, 16), levels=LEVELS, sizes=SIZES)
+    both, rates = both_engines(OPTIMIZERS[name], spec=spec), np.full(4, SMALL[name] / 2)
+    before = both.scratch.engine.weights()
+    ours, theirs = (e.train(plan(), 0, rates, WEIGHTS, sam_radius=sam_radius) for e in (both.scratch, both.pytorch))
+    np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-3)
+    for trainer in (both.scratch, both.pytorch):
+        np.testing.assert_array_equal(trainer.engine.weights()[WHITENING_KERNEL], before[WHITENING_KERNEL])
+        assert not any(WHITENING_KERNEL in key for key in trainer.optimizer_state())
+    assert_close(both.scratch.engine.weights(), both.pytorch.engine.weights(), 3e-3)
+    assert_close(both.scratch.optimizer_state(), both.pytorch.optimizer_state(), 2e-2)
+
+
 @pytest.mark.parametrize("name", ["adam", "sgd", "muon"])
 @pytest.mark.parametrize("first", ["scratch", "pytorch"])
 def test_one_engine_continues_for_the_other(name: str, first: str) -> None:
@@ -157,6 +174,16 @@ NETWORKS = {
         activation=LeakyReluConfig(),
         hidden=(9, 5),
         dropout=0.3,
+    ),
+    "whitened": NetworkConfig(
+        whitening_px=2,
+        stages=(
+            StageConfig(width=8, residual_kernels=(1, 1)),
+            StageConfig(width=12, middle=6, residual_kernels=(3, 1)),
+            StageConfig(width=16, kernel_size=2),
+        ),
+        activation=SiluConfig(),
+        pool="mean_max",
     ),
     "no-residuals": NetworkConfig(stages=(StageConfig(width=8, residuals=0), StageConfig(width=20, residuals=0))),
 }

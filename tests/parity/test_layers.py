@@ -8,13 +8,13 @@ import pytest
 
 from treehead import spec
 from treehead.engines.pytorch.network import PlannedDropout, module_of
-from treehead.engines.scratch.activation import LeakyReLU
+from treehead.engines.scratch.activation import LeakyReLU, SiLU
 from treehead.engines.scratch.convolution import Conv2d
 from treehead.engines.scratch.dropout import Dropout
 from treehead.engines.scratch.layer import Layer, Mode
 from treehead.engines.scratch.linear import Linear
 from treehead.engines.scratch.norm import BatchNorm2d
-from treehead.engines.scratch.pooling import GlobalAvgPool, MaxPool2d
+from treehead.engines.scratch.pooling import GlobalAvgMaxPool, GlobalAvgPool, MaxPool2d
 from treehead.engines.scratch.residual import Residual, Sequential
 from treehead.engines.scratch.winograd import WinogradConv2d
 from treehead.types import Array
@@ -38,16 +38,26 @@ CASES: dict[str, tuple[Callable[[], Layer], list[spec.Layer], tuple[int, ...]]] 
     "conv": (lambda: Conv2d(3, 4, dtype=FLOAT), [spec.Conv2d(3, 4)], (2, 5, 4, 3)),
     "conv-stride2": (lambda: Conv2d(3, 4, 3, 2, dtype=FLOAT), [spec.Conv2d(3, 4, 3, 2)], (2, 5, 6, 3)),
     "conv-1x1-stride2": (lambda: Conv2d(3, 4, 1, 2, dtype=FLOAT), [spec.Conv2d(3, 4, 1, 2)], (2, 5, 4, 3)),
+    "conv-2x2": (lambda: Conv2d(3, 4, 2, dtype=FLOAT), [spec.Conv2d(3, 4, 2)], (2, 5, 4, 3)),
+    "conv-4x4-stride2": (lambda: Conv2d(3, 4, 4, 2, dtype=FLOAT), [spec.Conv2d(3, 4, 4, 2)], (2, 7, 8, 3)),
+    "conv-frozen": (
+        lambda: Conv2d(3, 4, 2, frozen=True, dtype=FLOAT),
+        [spec.Conv2d(3, 4, 2, frozen=True)],
+        (2, 5, 4, 3),
+    ),
     "winograd": (lambda: WinogradConv2d(3, 4, dtype=FLOAT), [spec.Conv2d(3, 4)], (2, 8, 4, 3)),
+    "winograd-2x2-pixels": (lambda: WinogradConv2d(3, 4, dtype=FLOAT), [spec.Conv2d(3, 4)], (3, 2, 2, 3)),
     "winograd-ragged": (lambda: WinogradConv2d(20, 18, dtype=FLOAT), [spec.Conv2d(20, 18)], (2, 6, 9, 20)),
     "batch_norm": (norm, [spec.BatchNorm2d(3)], (4, 3, 2, 3)),
     "batch_norm-relu": (lambda: norm(0.0), [spec.BatchNorm2d(3), spec.LeakyReLU()], (4, 3, 2, 3)),
     "batch_norm-leaky": (lambda: norm(0.1), [spec.BatchNorm2d(3), spec.LeakyReLU(0.1)], (4, 3, 2, 3)),
     "relu": (LeakyReLU, [spec.LeakyReLU()], (4, 6)),
     "leaky_relu": (lambda: LeakyReLU(0.1), [spec.LeakyReLU(0.1)], (4, 6)),
+    "silu": (SiLU, [spec.SiLU()], (4, 6)),
     "max_pool": (MaxPool2d, [spec.MaxPool2d()], (2, 4, 6, 3)),
     "max_pool-3x3-cut": (lambda: MaxPool2d(3), [spec.MaxPool2d(3)], (2, 7, 8, 2)),
     "global_avg_pool": (GlobalAvgPool, [spec.GlobalAvgPool()], (2, 3, 4, 3)),
+    "global_avg_max_pool": (GlobalAvgMaxPool, [spec.GlobalAvgMaxPool()], (2, 3, 4, 3)),
     "dropout": (lambda: Dropout(0.4), [spec.Dropout(0.4)], (4, 6)),
     "linear": (lambda: Linear(6, 5, dtype=FLOAT), [spec.Linear(6, 5)], (4, 6)),
     "sequential": (lambda: Sequential([(name, make()) for name, make in BOTH]), [*dict(BODY).values()], (2, 4, 4, 3)),

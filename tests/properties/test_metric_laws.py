@@ -51,8 +51,8 @@ def test_calibration_error_is_the_mean_gap_of_the_bins(made: Predictions, num_bi
         inside = (confidence * num_bins > low) & (confidence * num_bins <= low + 1)
         if inside.any():
             error += inside.mean() * abs((labels == answers)[inside].mean() - confidence[inside].mean())
-    found = flat.expected_calibration_error(labels, scores, num_bins=num_bins)
-    assert found == pytest.approx(error, abs=TOLERANCE)
+    measured = flat.expected_calibration_error(labels, scores, num_bins=num_bins)
+    assert measured == pytest.approx(error, abs=TOLERANCE)
 
 
 @given(predictions(ties=True))
@@ -88,8 +88,8 @@ def test_hd_at_1_is_mistake_severity_times_the_error(made: Predictions) -> None:
 def test_hd_at_all_leaves_is_independent_of_the_ranking(made: Predictions) -> None:
     labels, scores, _ = leaves_of(made)
     heights = made.tree.heights
-    found = hierarchical.hd_at_k(heights, labels, scores, k=len(heights))
-    assert found == pytest.approx(heights[labels].mean())
+    distance = hierarchical.hd_at_k(heights, labels, scores, k=len(heights))
+    assert distance == pytest.approx(heights[labels].mean())
 
 
 @given(predictions(ties=True))
@@ -111,28 +111,28 @@ def test_path_overlap_agrees_with_sets(made: Predictions) -> None:
             claimed |= {(above, made.tree.ancestors[above, leaf]) for above in range(level, len(label))}
         shared += len(claimed & set(enumerate(label)))
         answered += len(claimed)
-    found = hierarchical.path_overlap(made.tree.parents, made.labels, answers)
-    assert found["precision"] == pytest.approx(shared / answered)
-    assert found["recall"] == pytest.approx(shared / made.labels.size)
+    overlap = hierarchical.path_overlap(made.tree.parents, made.labels, answers)
+    assert overlap["precision"] == pytest.approx(shared / answered)
+    assert overlap["recall"] == pytest.approx(shared / made.labels.size)
 
 
 @given(predictions(ties=True))
 def test_path_overlap_of_paths_is_one_minus_mean_severity_over_levels(made: Predictions) -> None:
     labels, scores, leaves = leaves_of(made)
-    found = hierarchical.path_overlap(made.tree.parents, made.labels, made.tree.label_paths(leaves))
+    overlap = hierarchical.path_overlap(made.tree.parents, made.labels, made.tree.label_paths(leaves))
     depth = len(made.tree.levels)
     missing = hierarchical.hd_at_k(made.tree.heights, labels, scores, k=1) / depth
-    assert list(found.values()) == pytest.approx([1 - missing] * 3)
+    assert list(overlap.values()) == pytest.approx([1 - missing] * 3)
 
 
 @given(predictions(ties=True))
 def test_the_summary_is_json_and_consistent(made: Predictions) -> None:
     answers = np.stack([level.argmax(axis=1) for level in made.probabilities], axis=1)
-    found = summarise(made.tree, labels=made.labels, answers=answers, probabilities=made.probabilities)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert sum(found["severity_counts"]) == found["images"] == len(made.labels)
-    assert len(found["severity_counts"]) == len(found["severity_chance"]) + 1 == len(made.tree.levels) + 1
+    summary = summarise(made.tree, labels=made.labels, answers=answers, probabilities=made.probabilities)
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert sum(summary["severity_counts"]) == summary["images"] == len(made.labels)
+    assert len(summary["severity_counts"]) == len(summary["severity_chance"]) + 1 == len(made.tree.levels) + 1
     for level, size in zip(made.tree.levels, made.tree.sizes, strict=True):
-        confusion = np.array(found["confusion"][level])
+        confusion = np.array(summary["confusion"][level])
         assert confusion.shape == (size, size)
-        assert found["accuracy"][level] == pytest.approx(np.trace(confusion) / len(made.labels))
+        assert summary["accuracy"][level] == pytest.approx(np.trace(confusion) / len(made.labels))

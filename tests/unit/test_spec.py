@@ -2,7 +2,8 @@
 
 import pytest
 
-from treehead.config import LeakyReluConfig, NetworkConfig, RunConfig, StageConfig, changed
+from treehead.config import LeakyReluConfig, NetworkConfig, RunConfig, SiluConfig, StageConfig, changed
+from treehead.recipes import recipe
 from treehead.spec import LeakyReLU, build_spec, num_multiply_adds, num_parameters, rows
 from treehead.types import UserError
 
@@ -38,6 +39,36 @@ def test_the_default_network_keeps_its_promise() -> None:
     assert num_multiply_adds(spec) <= 100_000_000
 
 
+def test_a_whitened_network_counted_by_hand() -> None:
+    """Even kernels have no padding: 8 pixels are 7 after the whitening, 3 after the pool, 2 after the second stage."""
+    stages = (
+        StageConfig(width=4, middle=2, residual_kernels=(3, 1)),
+        StageConfig(width=6, kernel_size=2, shrink="none", residuals=0),
+    )
+    network = NetworkConfig(whitening_px=2, stages=stages, activation=SiluConfig(), pool="mean_max")
+    counts = {row.name: (row.kind, row.output, row.parameters, row.multiply_adds) for row in rows(spec_of(network))}
+    assert counts["trunk.whitening"] == ("Conv2d, frozen", (24, 7, 7), 0, 49 * 24 * 3 * 4)
+    assert counts["trunk.whitening_act"] == ("SiLU", (24, 7, 7), 0, 0)
+    assert counts["trunk.stage1_conv"] == ("Conv2d", (4, 7, 7), 4 * 24 * 9, 49 * 4 * 24 * 9)
+    assert counts["trunk.stage1_residual1.conv1"] == ("Conv2d", (2, 3, 3), 2 * 4 * 9, 9 * 2 * 4 * 9)
+    assert counts["trunk.stage1_residual1.conv2"] == ("Conv2d", (4, 3, 3), 4 * 2, 9 * 4 * 2)
+    assert counts["trunk.stage2_conv"] == ("Conv2d", (6, 2, 2), 6 * 4 * 4, 4 * 6 * 4 * 4)
+    assert counts["trunk.pool"] == ("GlobalAvgMaxPool", (12,), 0, 0)
+    assert counts["heads.fine"] == ("Linear", (5,), 12 * 5 + 5, 60)
+
+
+def test_the_sprints_network_is_the_public_one_of_its_size() -> None:
+    """2.54 million parameters and 79 million multiply-adds, as published of the network that it follows."""
+    spec = build_spec(
+        recipe("cifar100-sprint").network,
+        input_shape=(3, 32, 32),
+        levels=("fine", "superclass", "group"),
+        sizes=(100, 20, 8),
+    )
+    assert num_parameters(spec) == 2_544_640
+    assert num_multiply_adds(spec) == 78_970_656
+
+
 def test_the_activation_is_the_configs() -> None:
     network = NetworkConfig(activation=LeakyReluConfig(slope=0.2))
     assert {layer for _, layer in spec_of(network).trunk if isinstance(layer, LeakyReLU)} == {LeakyReLU(0.2)}
@@ -46,6 +77,10 @@ def test_the_activation_is_the_configs() -> None:
 def test_an_image_too_small_is_refused() -> None:
     with pytest.raises(UserError, match="halve the image 3 times, but it is 4x4 pixels"):
         spec_of(NetworkConfig(), size=4)
+    unpadded = NetworkConfig(whitening_px=2, stages=(StageConfig(width=4), StageConfig(width=4, kernel_size=2)))
+    assert rows(spec_of(unpadded, size=7))[-1].parameters == 4 * 2 + 2  # 7 -> 6 -> 3 -> 2 -> 1 pixel
+    with pytest.raises(UserError, match="halve the image 2 times, but it is 6x6 pixels"):
+        spec_of(unpadded, size=6)
 
 
 def test_without_norms_only_the_norms_are_missing() -> None:

@@ -11,10 +11,25 @@ from treehead.inputs import say
 from treehead.types import RunError, UserError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from treehead.inference.files import Outcome
+    from treehead.inference.output import PredictOptions
+    from treehead.inference.writers import WriteBatch
 
 ExportFormat = Enum("ExportFormat", {"onnx": "onnx", "safetensors": "safetensors"})
 DEFAULT_MODEL = "cifar100"
+
+MaxError = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X", help="Add the deepest answers such that at most this fraction of images is answered wrongly."
+    ),
+]
+Coverage = Annotated[
+    float | None,
+    typer.Option("--set", metavar="X", help="Add the fewest classes that hold the truth with this probability."),
+]
 
 
 def predict(
@@ -32,6 +47,8 @@ def predict(
         float | None,
         typer.Option(metavar="X", help="Add the answer at the deepest level whose confidence is at least X (0 to 1)."),
     ] = None,
+    max_error: MaxError = None,
+    coverage: Coverage = None,
     under: Annotated[
         str | None, typer.Option(metavar="NODE", help="Only consider classes below this node of the tree.")
     ] = None,
@@ -45,22 +62,29 @@ def predict(
     from treehead.inference.classifier import load
     from treehead.inference.files import predict_files
     from treehead.inference.output import PredictOptions
-    from treehead.inference.writers import file_writer, stdout_writer
     from treehead.progress import progress_bar
     from treehead.recipes import changes_of
 
     model, images, overrides = _split(arguments)
-    if out and as_json:
-        raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
-    options = PredictOptions(top, nodes, confidence, under)
-    writer = (
-        file_writer(out, options, replace=force, raw=raw) if out else stdout_writer(options, as_json=as_json, raw=raw)
-    )
+    options = PredictOptions(top, nodes, confidence, max_error, coverage, under)
+    writer = _writer(out, options, replace=force, as_json=as_json, raw=raw)
     with writer as write:  # opened before the model is loaded, so that an unusable file is reported at once
         classifier = load(model, changes=changes_of(overrides))
         with progress_bar("images", visible=out is not None) as on_progress:
             outcome = predict_files(classifier, images, options, write=write, on_progress=on_progress)
     _print_outcome(outcome, out)
+
+
+def _writer(
+    out: Path | None, options: "PredictOptions", *, replace: bool, as_json: bool, raw: bool
+) -> "AbstractContextManager[WriteBatch]":
+    from treehead.inference.writers import file_writer, stdout_writer
+
+    if out and as_json:
+        raise UserError("--json prints and --out writes a file: use one of them; --out FILE.jsonl writes JSON lines")
+    if out:
+        return file_writer(out, options, replace=replace, raw=raw)
+    return stdout_writer(options, as_json=as_json, raw=raw)
 
 
 def _split(arguments: list[str]) -> tuple[str, list[Path], list[str]]:

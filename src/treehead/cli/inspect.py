@@ -2,11 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treehead.cli.arguments import ConfigArguments, config_of
+from treehead.cli.arguments import ConfigArguments, config_of, loader
+
+if TYPE_CHECKING:
+    from treehead.config import RunConfig
+    from treehead.spec import NetSpec
 
 
 def summary(
@@ -14,6 +18,9 @@ def summary(
     data: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Custom images, which decide the number of classes.")
     ] = None,
+    work: Annotated[
+        bool, typer.Option("--work", help="Also print the arithmetic of the whole training, in PFLOP.")
+    ] = False,
 ) -> None:
     """Print the layers of a network and their sizes."""
     from rich.console import Console
@@ -25,8 +32,23 @@ def summary(
 
     config = config_of(arguments, data)
     shape, tree = shape_and_tree(config.data)
-    network = network_json(build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes))
-    Console(width=None if sys.stdout.isatty() else 110).print(network_table(network))
+    spec = build_spec(config.network, input_shape=shape, levels=tree.levels, sizes=tree.sizes)
+    Console(width=None if sys.stdout.isatty() else 110).print(network_table(network_json(spec)))
+    if work:
+        print(_work_line(config, spec))
+
+
+def _work_line(config: "RunConfig", spec: "NetSpec") -> str:
+    """The training arithmetic of a config in a sentence."""
+    from treehead.data.load import num_training_images
+    from treehead.training.work import training_work
+
+    num_images = num_training_images(config.data, loader(), seed=config.seed)
+    work = training_work(config, spec, num_images=num_images)
+    return (
+        f"training: {work:.3g} PFLOP in convolutions and linear layers, for {config.train.epochs} epochs of "
+        f"{num_images:,} images"
+    )
 
 
 def config(arguments: ConfigArguments = None) -> None:

@@ -24,6 +24,7 @@ COMMANDS = (
     training.train,
     training.resume,
     training.evaluate,
+    training.calibrate,
     training.study,
     training.report,
     inference.predict,

@@ -91,6 +91,27 @@ def evaluate(
         say("", *decoder_lines(metrics))
 
 
+def calibrate(
+    run: RunPath,
+    donor: Annotated[
+        Path,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="A run of the same tree that held images out of its training, such as a shorter one with "
+            "data.split=90:10.",
+        ),
+    ],
+) -> None:
+    """Calibrate a run that held no images out, by another run's held-out images.
+
+    The run is then evaluated again, with the calibrated probabilities.
+    """
+    from treehead.run import runner
+
+    print_metrics(runner.calibrate(run, donor, load=loader()).metrics)
+
+
 def _compare(run: Path, against: Path, overrides: list[str] | None) -> None:
     """Print the differences between the predictions of `run` and those of `against`."""
     from treehead.run.comparison import compare

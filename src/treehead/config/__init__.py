@@ -20,6 +20,7 @@ from treehead.config.loss import SoftLabelsConfig as SoftLabelsConfig
 from treehead.config.network import LeakyReluConfig as LeakyReluConfig
 from treehead.config.network import NetworkConfig as NetworkConfig
 from treehead.config.network import ReluConfig as ReluConfig
+from treehead.config.network import SiluConfig as SiluConfig
 from treehead.config.network import StageConfig as StageConfig
 from treehead.config.optimizer import AdamConfig as AdamConfig
 from treehead.config.optimizer import MuonConfig as MuonConfig

@@ -22,6 +22,8 @@ class DataConfig(Section):
     """`official`, or train:validation in percent such as 80:20 or 90:10, stratified by leaf."""
     pool: Literal["train", "all"] = "train"
     """What a percentage splits: the training images (`train`), or training and test images together (`all`)."""
+    calibration: float = Field(default=0.0, ge=0, lt=1)
+    """Fraction of the training images kept for calibration, stratified by leaf; 0: the validation images, if any."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """Class balancing: `weights` in the loss, or `sampling` rare classes more often."""
     image_px: int = Field(default=64, ge=32, le=224)
@@ -52,6 +54,8 @@ class AugmentConfig(Section):
     """Padding of the random crop in pixels, by reflection; 0 disables it."""
     flip: bool = True
     """Horizontal flip with probability 0.5."""
+    alternating_flip: bool = False
+    """Flip each image in every second epoch instead, half of the images in the first."""
     cutout_px: int = Field(default=0, ge=0, le=4096)
     """Side of the Cutout square in pixels, filled with the mean colour; 0 disables it."""
     cutmix: float = Field(default=0.0, ge=0, le=1)

@@ -5,8 +5,9 @@ from typing import Any
 
 from treehead.config.run import RunConfig
 
-ELSEWHERE = ("engine", "output", "name")
-"""Sections and keys that change no result: the engine that computes, optional outputs, the name of the folder."""
+ELSEWHERE = ("engine", "output", "name", "decode")
+"""Sections and keys that change no training: the engine that computes, optional outputs, the folder, and the
+decoder, which can be chosen anew for a trained network."""
 PLACES = ("data.name", "data.root", "data.cache", "data.unreadable_share")
 """Where the images are: which ones were read is known by their content."""
 

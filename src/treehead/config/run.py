@@ -57,8 +57,8 @@ class RunConfig(Section):
     schedule: ScheduleConfig = ScheduleConfig()
     sam: SamConfig = SamConfig()
     train: TrainConfig = TrainConfig()
-    decode: Literal["independent", "top_down", "path", "marginal", "crm"] = "independent"
-    """Decoder: how the heads' probabilities become one answer; all but `independent` are consistent with the tree."""
+    decode: Literal["independent", "top_down", "path", "marginal", "crm"] = "crm"
+    """Decoder: how probabilities become one answer per level; the answers of `independent` may contradict the tree."""
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
 

@@ -63,6 +63,7 @@ def draw_epoch_plan(
     Conventions: a pure function of its arguments, so a resumed run needs no generator state. Images that do not fill
         a whole batch are left out of this epoch; fewer images than a batch are one batch. Shifts are
         uniform on -crop_px..crop_px; the border is reflected without repeating the edge (numpy's "reflect").
+        With `alternating_flip`, an image is flipped in the even epochs or in the odd ones, as drawn once for the run.
         Boxes: see `_draw_boxes`; after `cutmix_until` of the epochs no image has a partner.
     Source: He et al. 2019, arXiv:1909.09148 (last epochs without mixed images).
     """
@@ -72,6 +73,9 @@ def draw_epoch_plan(
     drawn = rng.permutation(num_images) if shares is None else rng.choice(num_images, num_images, p=shares)
     order = drawn[: steps * batch_size].reshape(steps, batch_size)
     rows, columns = _draw_crops(rng, augment, image_size, order.shape)
+    if augment.flip and augment.alternating_flip:
+        first = np.random.default_rng([seed, 0, 1]).random(num_images) < 0.5  # of the first epoch
+        columns = np.where((first ^ (epoch % 2 == 0))[order][..., None], columns[..., ::-1], columns)
     dropout_seeds = rng.integers(2**31, size=steps)
     cutmix = augment.cutmix if epoch <= augment.cutmix_until * num_epochs else 0.0
     box_rows, box_columns, partners = _draw_boxes(rng, augment.cutout_px, cutmix, image_size, order.shape)
@@ -85,7 +89,7 @@ def _draw_crops(
     """The source rows (S, B, H) and columns (S, B, W) of random crops and flips."""
     height, width = image_size
     shifts = rng.integers(-augment.crop_px, augment.crop_px, size=(2, *shape, 1), endpoint=True)
-    flips = rng.random((*shape, 1)) < (0.5 if augment.flip else 0.0)
+    flips = rng.random((*shape, 1)) < (0.5 if augment.flip and not augment.alternating_flip else 0.0)
     rows, columns = np.arange(height), np.arange(width)
     flipped = np.where(flips, columns[::-1], columns)
     return reflected(rows + shifts[0], height), reflected(flipped + shifts[1], width)

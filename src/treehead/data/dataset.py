@@ -3,9 +3,10 @@
 Axes: N images, C channels, H W image, L levels of the tree.
 """
 
+import dataclasses
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,26 +60,69 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Splits:
-    """The images to train on, those of the validation curves, and those of the final metrics."""
+    """The images to train on, those of the validation curves, those of the final metrics, and perhaps more that are
+    held out of the training for calibration alone."""
 
     name: str
     train: Images
     validation: Images
     test: Images
+    calibration: Images | None = None
+
+    @property
+    def held_out(self) -> Images | None:
+        """The images to calibrate on: neither training nor test images; None where there are none."""
+        if self.calibration is not None:
+            return self.calibration
+        return None if self.validation is self.test else self.validation
 
 
-def split(dataset: Dataset, kind: str, *, pool: str = "train", seed: int = 0) -> Splits:
-    """Split a data set into training, validation and test images.
+def split(dataset: Dataset, kind: str, *, pool: str = "train", calibration: float = 0.0, seed: int = 0) -> Splits:
+    """Split a data set into training, validation and test images, and images for calibration.
 
     Conventions: `official` trains on every training image; validation images are the data set's own (the split is
         then called `given`), else the test images, which are never used for selection. `A:B` holds out B percent of
         the training and validation images for validation, the test images stay; with pool `all`, B percent of all
-        images are both validation and test images. Stratified by leaf (by the deepest known class where the leaf is
-        not known), seeded; round(n * A / 100) images of each class are training images. Which ones depends on the seed
-        and, for images from files, on the content of each image; for others on its place.
+        images are both validation and test images. `calibration` is the share of the training images that are then
+        kept for calibration instead. Stratified by leaf (by the deepest known class where the leaf is not known),
+        seeded; round(n * A / 100) images of each class are training images. Which ones depends on the seed and, for
+        images from files, on the content of each image; for others on its place.
     Raises: UserError: `official` with pool `all`; another kind or pool; percentages that do not sum to 100; a leaf
         with too few images.
     """
+    splits = _parts(dataset, kind, pool, seed)
+    return _with_calibration(splits, calibration, dataset.tree, seed) if calibration else splits
+
+
+def _with_calibration(splits: Splits, share: float, tree: LabelTree, seed: int) -> Splits:
+    """Raises: UserError: a leaf would have no training images left."""
+    kept = np.ones(len(splits.train), bool)
+    shuffled = _shuffling(splits.train, f"{seed}, calibration", [seed, 1])  # not the chance that drew the split
+    strata = deepest_known(splits.train.labels)
+    for stratum in np.unique(strata):
+        members = shuffled(np.flatnonzero(strata == stratum))
+        kept[members[: round(len(members) * share)]] = False
+    train, held_out = splits.train.take(np.flatnonzero(kept)), splits.train.take(np.flatnonzero(~kept))
+    counts = (_leaf_counts(images, tree) for images in (splits.train, train))
+    for name, before, after in zip(tree.names[0], *counts, strict=True):
+        if before and not after:
+            raise UserError(
+                f"data.calibration = {share:g} leaves no training images of {name!r}, which has {before}; use a "
+                "smaller share, or add images"
+            )
+    if kept.all():
+        raise UserError(f"data.calibration = {share:g} of {len(kept):,} training images is none; use a larger share")
+    return dataclasses.replace(splits, train=train, calibration=held_out)
+
+
+def _leaf_counts(images: Images, tree: LabelTree) -> Array:
+    """(K,) number of images of each leaf."""
+    leaves = images.labels[:, 0]
+    return np.bincount(leaves[leaves >= 0], minlength=tree.num_leaves)
+
+
+def _parts(dataset: Dataset, kind: str, pool: str, seed: int) -> Splits:
+    """As `split`, without calibration."""
     if pool not in ("train", "all"):
         raise UserError(f"data.pool = {pool!r}: it must be 'train' or 'all'")
     if kind == "official":
@@ -116,12 +160,7 @@ def _joined(first: Images, second: Images) -> Images:
 
 def _stratified(images: Images, share: float, names: tuple[str, ...], seed: int) -> Array:
     """(N,) bool: a random `share` of the images of each leaf, and of each class that is the deepest known."""
-    rng, labels = np.random.default_rng(seed), images.labels
-    ranks = None if images.digests is None else content_ranks(images.digests.tolist(), seed)
-
-    def shuffled(members: Array) -> Array:
-        return rng.permutation(members) if ranks is None else members[np.argsort(ranks[members], kind="stable")]
-
+    shuffled, labels = _shuffling(images, seed, seed), images.labels
     chosen = np.zeros(len(labels), bool)
     for leaf, name in enumerate(names):
         members = shuffled(np.flatnonzero(labels[:, 0] == leaf))
@@ -136,6 +175,14 @@ def _stratified(images: Images, share: float, names: tuple[str, ...], seed: int)
     return chosen
 
 
+def _shuffling(images: Images, salt: int | str, seed: int | list[int]) -> Callable[[Array], Array]:
+    """A function that shuffles indices of images: by their content and `salt` where it is known, else by `seed`."""
+    if images.digests is None:
+        return np.random.default_rng(seed).permutation
+    ranks = content_ranks(images.digests.tolist(), salt)
+    return lambda members: members[np.argsort(ranks[members], kind="stable")]
+
+
 def _without_cutting(members: Array, count: int, digests: Array | None) -> int:
     """The number nearest to `count` at which no copies of one image are parted; `count` itself where there is none."""
     if digests is None:
@@ -145,7 +192,7 @@ def _without_cutting(members: Array, count: int, digests: Array | None) -> int:
     return int(cuts[np.abs(cuts - count).argmin()]) if len(cuts) else count
 
 
-def content_ranks(digests: Sequence[object], seed: int) -> Array:
+def content_ranks(digests: Sequence[object], seed: int | str) -> Array:
     """(N,) uint64: a number for each image that depends on its content and the seed alone, as if drawn at random."""
     hashes = (hashlib.blake2b(f"{seed}:{digest}".encode(), digest_size=8).digest() for digest in digests)
     return np.frombuffer(b"".join(hashes), np.uint64)

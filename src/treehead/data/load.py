@@ -8,7 +8,7 @@ import platformdirs
 from treehead.config import DataConfig
 from treehead.data import cifar100, fetch
 from treehead.data.custom import list_images, read_custom
-from treehead.data.dataset import Dataset
+from treehead.data.dataset import Dataset, split
 from treehead.data.shapes import SIDE, shapes, shapes_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree
@@ -25,7 +25,7 @@ def cache_folder() -> Path:
 
 def image_cache(config: DataConfig) -> Path:
     """The folder for the resized pixels of custom images."""
-    return config.cache or cache_folder() / "pictures"
+    return config.cache or cache_folder() / "images"
 
 
 def image_shape(config: DataConfig) -> tuple[int, int, int]:
@@ -41,6 +41,14 @@ def shape_and_tree(config: DataConfig) -> tuple[tuple[int, int, int], LabelTree]
     if is_custom(config):
         return shape, list_images(config).tree_and_labels()[0]
     return shape, shapes_tree() if config.name == "shapes" else cifar100_tree(config.tree)
+
+
+def num_training_images(config: DataConfig, read: Callable[[DataConfig], Dataset], *, seed: int) -> int:
+    """Number of training images; the images are only read if they are not CIFAR-100's."""
+    if config.name == "cifar100":
+        per_leaf, share = (600 if config.pool == "all" else 500), config.split.split(":")[0]
+        return 100 * (per_leaf if config.split == "official" else round(per_leaf * int(share) / 100))
+    return len(split(read(config), config.split, pool=config.pool, seed=seed).train)
 
 
 def is_custom(config: DataConfig) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from treehead.inputs import check_regular, cut, printable, shown, shown_path
+from treehead.metrics.flat import SMALLEST
 from treehead.types import Array, UserError
 
 PREDICT_BATCH = 500  # images per call; the result does not depend on it
@@ -22,8 +23,9 @@ MOST_BYTES, MOST_VALUES = 2**30, 2**26
 OPERATORS = frozenset(
     (
         *("Add", "ArgMax", "BatchNormalization", "Cast", "Concat", "Conv", "Div", "Exp", "Gather", "Gemm"),
-        *("GlobalAveragePool", "GlobalMaxPool", "LeakyRelu", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Mul"),
-        *("ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Sigmoid", "Softmax", "Sub", "Sum"),
+        *("GlobalAveragePool", "GlobalMaxPool", "Identity", "LeakyRelu", "Log", "LogSoftmax", "MatMul", "Max"),
+        *("MaxPool", "Mul", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Sigmoid", "Softmax"),
+        *("Sub", "Sum", "Where"),
     )
 )
 """What the export writes, or may write: none makes values larger than its inputs and weights allow."""
@@ -48,33 +50,36 @@ class OnnxNetwork:
             self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise _not_valid(path, error) from None
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._outputs: list[str] = []
         self._inputs = [(entry.name, entry.type, entry.shape[1:]) for entry in self._session.get_inputs()]
+        self._shapes = {entry.name: entry.shape[1:] for entry in self._session.get_outputs()}
+        self.has_logits = any(name.startswith("logits_") for name in self._shapes)
+        """False for files of export format 1, which have the probabilities of each head instead."""
 
-    def check(self, names: list[str], sizes: tuple[int, ...], input_shape: tuple[int, int, int]) -> None:
+    def check(self, levels: tuple[str, ...], sizes: tuple[int, ...], input_shape: tuple[int, int, int]) -> None:
         """Raises: UserError: inputs and outputs are not those of a network with these heads."""
-        outputs = {entry.name: entry.shape[1:] for entry in self._session.get_outputs()}
-        wanted = {name: [size] for name, size in zip(names, sizes, strict=True)}
+        kind = "logits" if self.has_logits else "probabilities"
+        wanted = {f"{kind}_{level}": [size] for level, size in zip(levels, sizes, strict=True)}
         if self._inputs != [("images", "tensor(uint8)", list(input_shape))] or any(
-            outputs.get(name) != shape for name, shape in wanted.items()
+            self._shapes.get(name) != shape for name, shape in wanted.items()
         ):
             raise UserError(f"{self._path} is damaged: its inputs or outputs are not those of its label tree")
-        self._outputs = names
+        self._outputs = list(wanted)
 
-    def probabilities(self, pixels: Array) -> list[Array]:
-        """Shapes: pixels: (N, C, H, W) uint8, N at least 1; returns per level (N, K_l) float64, rows sum to 1.
+    def logits(self, pixels: Array) -> list[Array]:
+        """Shapes: pixels: (N, C, H, W) uint8, N at least 1; returns per level (N, K_l) float32.
 
-        Raises: UserError: the graph cannot be computed, or gives no probabilities.
+        Raises: UserError: the graph cannot be computed, or gives no numbers.
         """
         blocks = (pixels[start : start + PREDICT_BATCH] for start in range(0, len(pixels), PREDICT_BATCH))
         try:
             parts = [self._session.run(self._outputs, {"images": np.ascontiguousarray(block)}) for block in blocks]
         except Exception as error:  # as above
             raise _not_valid(self._path, error) from None
-        levels = [np.concatenate(level).astype(np.float64) for level in zip(*parts, strict=True)]
-        if not all(np.isfinite(level).all() and (level >= 0).all() and level.any(axis=1).all() for level in levels):
-            raise UserError(f"{self._path} is damaged: it computes numbers that are no probabilities")
-        return [level / level.sum(axis=1, keepdims=True) for level in levels]
+        levels = [np.concatenate(level) for level in zip(*parts, strict=True)]
+        if not all(np.isfinite(level).all() for level in levels):
+            raise UserError(f"{self._path} is damaged: it computes values that are not numbers")
+        return levels if self.has_logits else [np.log(np.maximum(level, np.float32(SMALLEST))) for level in levels]
 
 
 def _not_valid(path: Path, error: Exception) -> UserError:

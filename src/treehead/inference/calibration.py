@@ -1,100 +1,32 @@
-"""Temperature scaling: one temperature per level, fitted on validation images, stored in calibration.json.
+"""calibration.json of a run folder: how its heads are pooled, and the thresholds of its guarantees."""
 
-Axes: L levels.
-"""
-
-from dataclasses import dataclass
-
-import numpy as np
-
-from treehead.data.dataset import Splits
-from treehead.engines.api import Engine
-from treehead.metrics.calibration import fit_temperature
-from treehead.metrics.flat import expected_calibration_error, log_loss, softmax
-from treehead.records.run import CalibrationErrors, CalibrationFigures, CalibrationRecord
+from treehead.hierarchy.tree import LabelTree
+from treehead.posterior.held_out import Calibration, from_json, to_json, uncalibrated
 from treehead.runfiles import RunFolder, write_json
-from treehead.types import Array, UserError
+from treehead.types import UserError
 
-NO_IMAGES = "no separate validation images"
+NO_IMAGES = "no images were held out from training"
 """Why a run on the official split is not calibrated: its images are all training or test images."""
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Temperatures, leaves first; the number of `images` they were fitted on, or the `reason` why they are all 1."""
-
-    temperatures: tuple[float, ...]
-    images: int = 0
-    reason: str | None = None
-
-
-def fit_calibration(engine: Engine, splits: Splits) -> Calibration:
-    """Fit temperatures on the validation images; all are 1 if those are the test images.
-
-    Conventions: training images are no substitute. The network has overfitted them, so temperatures fitted on them
-        would make it more overconfident, not less.
-    """
-    validation = splits.validation
-    levels = validation.labels.shape[1]
-    if validation is splits.test:
-        return Calibration((1.0,) * levels, reason=NO_IMAGES)
-    logits = engine.predict(validation.pixels)
-    fitted = (_fit(level, labels) for level, labels in zip(logits, validation.labels.T, strict=True))
-    return Calibration(tuple(fitted), images=len(validation))
-
-
-def _fit(logits: Array, labels: Array) -> float:
-    known = labels >= 0  # -1: an image without a label at this level
-    return fit_temperature(logits[known], labels[known]) if known.any() else 1.0
-
-
-def write_calibration(folder: RunFolder, calibration: Calibration, levels: tuple[str, ...]) -> None:
+def write_calibration(folder: RunFolder, calibration: Calibration, tree: LabelTree) -> None:
     """Write calibration.json."""
-    write_json(folder.calibration, calibration_json(calibration, levels))
+    write_json(folder.calibration, to_json(calibration, tree))
 
 
-def calibration_json(calibration: Calibration, levels: tuple[str, ...]) -> CalibrationRecord:
-    """The content of calibration.json."""
-    by_level = dict(zip(levels, calibration.temperatures, strict=True))
-    return {"temperature": by_level, "images": calibration.images, "reason": calibration.reason}
+def read_calibration(folder: RunFolder, tree: LabelTree) -> Calibration:
+    """Read calibration.json; the leaf head as it is if the run, of an early version, has no such file.
 
-
-def read_calibration(folder: RunFolder, levels: tuple[str, ...]) -> Calibration:
-    """Read calibration.json; temperatures are 1 if the run, of an early version, has no such file.
-
-    Raises: UserError: the file is damaged or does not fit the tree.
+    Raises: UserError: the file is damaged, or belongs to another tree.
     """
     if not folder.calibration.exists():
-        return Calibration((1.0,) * len(levels), reason=NO_IMAGES)
+        return uncalibrated(len(tree.levels), NO_IMAGES)
     value = folder.read_json(folder.calibration)
     try:
-        temperatures = tuple(float(value["temperature"][level]) for level in levels)
-        calibration = Calibration(temperatures, images=int(value["images"]), reason=value["reason"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder.calibration} is damaged ({error!r}); `treehead evaluate` writes it again") from None
-    if not all(0 < temperature < np.inf for temperature in temperatures):
+        return from_json(value, tree)
+    except UserError as error:
+        raise UserError(f"{folder.calibration}: {error}; `treehead evaluate {folder.root}` writes it again") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{folder.calibration} is damaged: temperatures must be positive; `treehead evaluate` writes it again"
-        )
-    return calibration
-
-
-def calibration_figures(
-    calibration: Calibration, levels: tuple[str, ...], *, logits: list[Array], labels: Array
-) -> CalibrationFigures:
-    """Log-loss and calibration error of every level on the test images, before and after temperature scaling.
-
-    Shapes: logits: per level (N, K_l); labels: (N, L) class ids; images with label -1 are left out.
-    """
-    known = [(label[label >= 0], level[label >= 0]) for level, label in zip(logits, labels.T, strict=True)]
-
-    def errors(temperatures: tuple[float, ...]) -> CalibrationErrors:
-        columns = list(zip(levels, known, temperatures, strict=True))
-        shares = {level: (label, softmax(values, temperature)) for level, (label, values), temperature in columns}
-        return {
-            "loss": {level: log_loss(*pair) for level, pair in shares.items()},
-            "calibration_error": {level: expected_calibration_error(*pair) for level, pair in shares.items()},
-        }
-
-    before, after = errors((1.0,) * len(levels)), errors(calibration.temperatures)
-    return {**calibration_json(calibration, levels), "before": before, "after": after}
+            f"{folder.calibration} is damaged ({error!r}); `treehead evaluate {folder.root}` writes it again"
+        ) from None

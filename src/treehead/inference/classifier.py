@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeAlias
 
 from PIL.Image import Image
 
@@ -21,8 +22,13 @@ from treehead.inference.exported import read_exported, read_metadata
 from treehead.inference.model import Model, build_engine, load_model
 from treehead.inference.prediction import Prediction
 from treehead.metrics.flat import softmax
+from treehead.posterior.held_out import Calibration, uncalibrated
+from treehead.posterior.pooling import node_probabilities, pool, restricted_leaves
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
+
+Network: TypeAlias = Callable[[Array], list[Array]]
+"""From pixels, (N, C, H, W) uint8, to the logits of every level, each (N, number of classes) float32."""
 
 SHIPPED = ("cifar100",)
 """Trained models that are part of the package."""
@@ -37,15 +43,16 @@ class Classifier:
     Attributes:
         tree: The label tree.
         input_shape: (channels, height, width) of the network's input.
-        decode: The decoder that turns the heads' probabilities into one answer per level.
-        probabilities: A function from pixels, (N, C, H, W) uint8, to the probabilities of every level, each (N, number
-            of classes) float64.
+        decode: The decoder that turns probabilities into one answer per level.
+        calibration: How the heads are pooled into one distribution over the leaves, and the thresholds of guarantees.
+        logits: The network: a function from pixels to the logits of every head.
     """
 
     tree: LabelTree
     input_shape: tuple[int, int, int]
     decode: str
-    probabilities: Callable[[Array], list[Array]]
+    calibration: Calibration
+    logits: Network
 
     def predict(
         self, images: "Array | Path | str | Image | Iterable[Path | str | Image]", *, under: str | None = None
@@ -58,7 +65,7 @@ class Classifier:
             under: A node of the tree, such as "fish" or "superclass:fish". Only the classes below it are considered.
 
         Returns:
-            The answers and probabilities of every level, for one view of each image.
+            The answers, and the probability of every node of the tree, for one view of each image.
 
         Raises:
             UserError: There are no images, a file is not an image, an array has another shape or dtype, or the tree
@@ -66,21 +73,25 @@ class Classifier:
         """
         leaves = None if under is None else leaves_under(self.tree, under)
         pixels = pixels_of(images, self.input_shape)
-        probabilities = self.probabilities(pixels)
+        logits = self.logits(pixels)
+        heads = [softmax(level) for level in logits]
+        posterior = pool(logits, self.tree, self.calibration.weights)
+        calibration = self.calibration
         if leaves is not None:
-            probabilities = restricted(probabilities, self.tree, leaves)
-        return Prediction(self.tree, tuple(probabilities), decode(self.decode, probabilities, self.tree).answers)
+            heads, posterior = restricted(heads, self.tree, leaves), restricted_leaves(posterior, leaves)
+            calibration = uncalibrated(len(self.tree.levels), f"the answers are restricted to {under}")
+        nodes = node_probabilities(posterior, self.tree)
+        decoded = decode(self.decode, nodes, self.tree, heads=heads)
+        return Prediction(
+            self.tree, tuple(nodes), decoded.answers, decoded.leaf_scores, decode=self.decode, calibration=calibration
+        )
 
 
 def classifier_of(model: Model) -> Classifier:
     """A classifier that runs a model on the engine and the device that its config names."""
-    engine = build_engine(model)
-
-    def probabilities(pixels: Array) -> list[Array]:
-        logits = engine.predict(pixels)
-        return [softmax(level, t) for level, t in zip(logits, model.temperatures, strict=True)]
-
-    return Classifier(model.tree, model.spec.input_shape, model.config.decode, probabilities)
+    return Classifier(
+        model.tree, model.spec.input_shape, model.config.decode, model.calibration, build_engine(model).predict
+    )
 
 
 def load(source: str | Path, *, changes: Mapping[str, object] | None = None) -> Classifier:
@@ -148,6 +159,8 @@ def _load_onnx(path: Path) -> Classifier:
 
     network = OnnxNetwork(path)
     metadata = read_metadata(path, network.metadata)
-    tree = metadata.tree
-    network.check([f"probabilities_{level}" for level in tree.levels], tree.sizes, metadata.input_shape)
-    return Classifier(tree, metadata.input_shape, metadata.config.decode, network.probabilities)
+    tree, calibration = metadata.tree, metadata.calibration
+    network.check(tree.levels, tree.sizes, metadata.input_shape)
+    if not network.has_logits:  # its probabilities are at their temperatures already
+        calibration = uncalibrated(len(tree.levels), "the file was exported by an earlier version")
+    return Classifier(tree, metadata.input_shape, metadata.config.decode, calibration, network.logits)

@@ -7,8 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from treehead.config import RunConfig, changed, read_config, write_config
 from treehead.engines.weights import check_weights, weight_shapes
 from treehead.export.safetensors import read_safetensors, safetensors_model
@@ -16,14 +14,15 @@ from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.model import MEAN, STD, Model, input_statistics_of
 from treehead.inputs import cut, parsed_json, printable, shown_path
+from treehead.posterior.held_out import Calibration, from_json, to_json
 from treehead.runfiles import written_whole
 from treehead.spec import build_spec
 from treehead.types import RunError, UserError
 
 Kind: TypeAlias = Literal["onnx", "safetensors"]
 
-FORMAT = "1"
-"""Version of the metadata. A file of another version is refused."""
+FORMAT = "2"
+"""Version of the metadata. Files of version 1, with a temperature per head, are read; of others refused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +32,7 @@ class Metadata:
     config: RunConfig
     tree: LabelTree
     input_shape: tuple[int, int, int]
-    temperatures: tuple[float, ...]
+    calibration: Calibration
 
 
 def export_model(model: Model, path: Path, *, kind: Kind, metrics: Mapping[str, Any], replace: bool = False) -> None:
@@ -49,10 +48,16 @@ def export_model(model: Model, path: Path, *, kind: Kind, metrics: Mapping[str, 
     metadata = _metadata(model, metrics)
     if kind == "onnx":
         require("onnx")
-        from treehead.export.onnx import onnx_model
+        from treehead.export.onnx import Decoding, onnx_model
 
-        parts = {"tree": model.tree, "mean": model.mean, "std": model.std, "temperatures": model.temperatures}
-        data = onnx_model(model.spec, model.weights, metadata=metadata, **parts)
+        data = onnx_model(
+            model.spec,
+            model.weights,
+            Decoding(model.tree, model.calibration.weights, model.config.decode),
+            mean=model.mean,
+            std=model.std,
+            metadata=metadata,
+        )
     else:
         data = safetensors_model(model.weights | {MEAN: model.mean, STD: model.std}, metadata)
     try:
@@ -71,7 +76,7 @@ def _metadata(model: Model, metrics: Mapping[str, Any]) -> dict[str, str]:
         "config": write_config(config),
         "tree": json.dumps(model.tree.to_json(), ensure_ascii=False),
         "input_shape": json.dumps(model.spec.input_shape),
-        "temperatures": json.dumps(model.temperatures),
+        "calibration": json.dumps(to_json(model.calibration, model.tree), ensure_ascii=False),
         "metrics": json.dumps(kept, ensure_ascii=False),
     }
 
@@ -83,20 +88,27 @@ def read_metadata(path: Path, metadata: dict[str, str]) -> Metadata:
     """
     if "format" not in metadata or "tree" not in metadata:
         raise UserError(f"{path} was not exported by treehead; use a run folder, or see `treehead export --help`")
-    if metadata["format"] != FORMAT:
+    if metadata["format"] not in ("1", FORMAT):
         raise UserError(
-            f"{path} has export format {shown_path(metadata['format'])}, but this version of treehead reads format "
-            f"{FORMAT}; use treehead {shown_path(metadata.get('treehead', 'of the version that wrote it'))}"
+            f"{path} has export format {shown_path(metadata['format'])}, but this version of treehead reads formats 1 "
+            f"and {FORMAT}; use treehead {shown_path(metadata.get('treehead', 'of the version that wrote it'))}"
         )
     try:
         channels, height, width = map(int, parsed_json(metadata["input_shape"]))
-        temperatures = tuple(map(float, parsed_json(metadata["temperatures"])))
         config, tree = read_config(metadata["config"]), LabelTree.from_json(parsed_json(metadata["tree"]))
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        calibration = from_json(_calibration(metadata, tree), tree)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, UserError) as error:
         raise UserError(f"{path} is damaged: {cut(printable(str(error)))}") from None
-    if len(temperatures) != len(tree.levels) or not all(0 < value < np.inf for value in temperatures):
-        raise UserError(f"{path} is damaged: it needs a positive temperature for each of its levels")
-    return Metadata(config, tree, (channels, height, width), temperatures)
+    return Metadata(config, tree, (channels, height, width), calibration)
+
+
+def _calibration(metadata: Mapping[str, str], tree: LabelTree) -> Any:
+    """The content of calibration.json; format 1 has a temperature per head, leaves first."""
+    if metadata["format"] == FORMAT:
+        return parsed_json(metadata["calibration"])
+    temperatures = [float(temperature) for temperature in parsed_json(metadata["temperatures"])]
+    fitted = any(temperature != 1 for temperature in temperatures)
+    return {"temperature": dict(zip(tree.levels, temperatures, strict=True)), "images": int(fitted), "reason": None}
 
 
 def read_exported(path: Path) -> Model:
@@ -110,7 +122,7 @@ def read_exported(path: Path) -> Model:
     spec = build_spec(config.network, input_shape=input_shape, levels=tree.levels, sizes=tree.sizes)
     mean, std = input_statistics_of(path, weights, input_shape[0])
     check_weights(weights, weight_shapes(spec))
-    return Model(config, tree, spec, weights, mean, std, metadata.temperatures)
+    return Model(config, tree, spec, weights, mean, std, metadata.calibration)
 
 
 def exported_metrics(path: Path) -> dict[str, Any]:

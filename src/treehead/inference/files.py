@@ -46,7 +46,7 @@ def predict_files(
     Conventions: an unreadable file does not stop the others.
     Raises: UserError: a place does not exist, no images, no readable image, or options that do not fit the tree.
     """
-    options.check(classifier.tree)
+    options.check(classifier)
     total = sum(1 for _ in find_images(places))
     if not total:
         raise UserError(f"no file in {', '.join(map(str, places))} has the suffix of an image format")

@@ -1,4 +1,4 @@
-"""A trained network with everything that inference needs: config, tree, weights, input statistics, temperatures."""
+"""A trained network with everything that inference needs: config, tree, weights, input statistics, calibration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from treehead.config import EngineConfig, RunConfig, changed, read_config
 from treehead.engines.api import Engine
 from treehead.engines.weights import check_weights, weight_shapes
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.calibration import read_calibration
+from treehead.inference.calibration import NO_IMAGES, read_calibration
+from treehead.posterior.held_out import Calibration, uncalibrated
 from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
 from treehead.training.checkpoint import read_weights, save_weights
@@ -40,8 +41,8 @@ class Model:
     weights: Weights
     mean: Array
     std: Array
-    temperatures: tuple[float, ...]
-    """Divisors of the logits of each head, leaves first."""
+    calibration: Calibration
+    """How the heads are pooled into one posterior."""
 
 
 def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
@@ -50,9 +51,10 @@ def save_model(folder: RunFolder, model: Model, *, half: bool = False) -> None:
     save_weights(folder.weights, model.weights | statistics, half=half, belongs_to={TREE: model.tree.digest})
 
 
-def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -> Model:
+def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None, *, refit: bool = False) -> Model:
     """Read the model in a run folder, with `changes` to its config.
 
+    Conventions: with `refit`, a calibration that cannot be used is replaced by none, since it will be fitted anew.
     Raises: UserError: a file is missing or damaged, or the files do not fit each other.
     """
     config = changed(read_config(folder.read_text(folder.config)), changes or {})
@@ -66,7 +68,16 @@ def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None) -
         )
     mean, std = input_statistics_of(folder.weights, weights, shape[0])
     check_weights(weights, weight_shapes(spec))
-    return Model(config, tree, spec, weights, mean, std, read_calibration(folder, tree.levels).temperatures)
+    return Model(config, tree, spec, weights, mean, std, _calibration(folder, tree, refit=refit))
+
+
+def _calibration(folder: RunFolder, tree: LabelTree, *, refit: bool) -> Calibration:
+    try:
+        return read_calibration(folder, tree)
+    except UserError:
+        if not refit:
+            raise
+        return uncalibrated(len(tree.levels), NO_IMAGES)
 
 
 def _input_shape(folder: RunFolder) -> tuple[int, int, int]:

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from treehead.hierarchy.tree import LabelTree
-from treehead.inference.prediction import Prediction
+from treehead.inference.classifier import Classifier
+from treehead.inference.prediction import Answer, Prediction
 from treehead.types import Array, UserError
 
 Column: TypeAlias = "list[str] | list[str | None] | Array"
@@ -27,34 +27,47 @@ class PredictOptions:
     """What is written for each image beside the answer at every level.
 
     top: number of paths of the tree, best first. nodes: whether the probability of every class of every level.
-    confidence: also the answer at the deepest level whose confidence is at least this. under: a node of the tree; only
-    classes below it are considered.
+    confidence: also the answer at the deepest level whose confidence is at least this. max_error: also the deepest
+    answers that keep the fraction of wrong ones at or below this. coverage: also the fewest nodes that hold the true
+    leaf with this probability. under: a node of the tree; only classes below it are considered.
     """
 
     top: int = 0
     nodes: bool = False
     confidence: float | None = None
+    max_error: float | None = None
+    coverage: float | None = None
     under: str | None = None
 
-    def check(self, tree: LabelTree) -> None:
-        """Raises: UserError: `top` exceeds the number of paths of the tree, or `confidence` is not a probability."""
+    def check(self, classifier: Classifier) -> None:
+        """Raises: UserError: an option does not fit the others, the tree, or the held-out images of the calibration."""
+        tree, calibration = classifier.tree, classifier.calibration
         if not 0 <= self.top <= tree.num_leaves:
             raise UserError(f"--top must be between 0 and {tree.num_leaves} for tree {tree.name!r}, not {self.top}")
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise UserError(f"--confidence must be between 0 and 1, not {self.confidence:g}")
+        if self.confidence is not None and self.max_error is not None:
+            raise UserError("--confidence and --max-error both choose how deep an answer is: use one of them")
+        if self.under is not None and (self.max_error is not None or self.coverage is not None):
+            raise UserError("--max-error and --set hold for the whole tree: use them without --under")
+        if self.max_error is not None:
+            calibration.back_off_threshold(self.max_error, decoder=classifier.decode)
+        if self.coverage is not None:
+            calibration.set_threshold(self.coverage)
 
 
 def columns(images: Sequence[Path | str], prediction: Prediction, options: PredictOptions) -> Columns:
     """One row per image.
 
         image                                   the path of the image file
-        <level>, <level>_probability            the answer at every level and its head's probability
-        answer, answer_level, answer_probability    with `confidence`: the deepest confident answer, or missing values
-        path_<i>, path_<i>_share                with `top`: the i-th best path, leaf first, and its share
-        <level>:<class>                         with `nodes`: every head's probability of every class
+        <level>, <level>_probability                the answer at every level and its probability
+        answer, answer_level, answer_probability    with `confidence` or `max_error`: the deepest answer that is
+                                                    confident enough, or missing values
+        set                                         with `coverage`: the nodes of the prediction set, as "name (level)"
+        path_<i>, path_<i>_probability              with `top`: the i-th best path, leaf first, and its probability
+        <level>:<class>                             with `nodes`: the probability of every class
 
-    Conventions: a share is not a probability, see `Prediction.top_paths`.
-    Raises: UserError: a level has the name of another column.
+    Raises: UserError: a level has the name of another column; a guarantee cannot be kept.
     """
     names, values = zip(*_columns(images, prediction, options), strict=True)
     for name, count in Counter(names).items():
@@ -71,17 +84,19 @@ def _columns(
     for level, name in enumerate(tree.levels):
         yield name, [tree.names[level][i] for i in prediction.answers[:, level]]
         yield f"{name}_probability", confidences[:, level]
-    if options.confidence is not None:
-        answers = prediction.backed_off(options.confidence)
+    answers = _deepest(prediction, options)
+    if answers is not None:
         yield "answer", [answer and answer.name for answer in answers]
         yield "answer_level", [answer and answer.level for answer in answers]
         probabilities = [answer.probability if answer else np.nan for answer in answers]
         yield "answer_probability", np.array(probabilities, np.float32)
+    if options.coverage is not None:
+        yield "set", [" | ".join(map(_named, nodes)) for nodes in prediction.sets(options.coverage)]
     if options.top:
         paths = prediction.top_paths(options.top)
         for i, leaves in enumerate(paths.leaves.T):
             yield f"path_{i + 1}", [path_text(tree.path_names(leaf)) for leaf in leaves]
-            yield f"path_{i + 1}_share", paths.shares[:, i].astype(np.float32)
+            yield f"path_{i + 1}_probability", paths.probabilities[:, i].astype(np.float32)
     if options.nodes:
         for level, classes, probabilities in zip(tree.levels, tree.names, prediction.probabilities, strict=True):
             for i, name in enumerate(classes):
@@ -92,24 +107,23 @@ def objects(images: Sequence[Path | str], prediction: Prediction, options: Predi
     """One JSON object per image.
 
         {"image", "levels": {level: {"answer", "probability"}},
-         "confident": {"level", "answer", "probability"} or null, "paths": [{"path", "share"}], "nodes": {level: {...}}}
+         "confident": {"level", "answer", "probability"} or null, "set": [{"level", "answer", "probability"}],
+         "paths": [{"path", "probability"}], "nodes": {level: {...}}}
 
-    Conventions: as `columns`; "confident", "paths" and "nodes" only with their options; a path is a list of names.
+    Conventions: as `columns`; all but "image" and "levels" only with their options; a path is a list of names.
     """
     levels = prediction.as_dicts()
-    confident = [] if options.confidence is None else prediction.backed_off(options.confidence)
+    confident = _deepest(prediction, options)
+    sets = [] if options.coverage is None else prediction.sets(options.coverage)
     paths = list(prediction.top_paths(options.top)) if options.top else []
     for row, image in enumerate(images):
         entry: dict[str, Any] = {"image": printable(image), "levels": levels[row]}
-        if confident:
-            answer = confident[row]
-            entry["confident"] = answer and {
-                "level": answer.level,
-                "answer": answer.name,
-                "probability": answer.probability,
-            }
+        if confident is not None:
+            entry["confident"] = (answer := confident[row]) and _answer(answer)
+        if sets:
+            entry["set"] = [_answer(node) for node in sets[row]]
         if paths:
-            entry["paths"] = [{"path": list(path), "share": share} for path, share in paths[row]]
+            entry["paths"] = [{"path": list(path), "probability": share} for path, share in paths[row]]
         if options.nodes:
             entry["nodes"] = _nodes(prediction, row)
         yield entry
@@ -121,12 +135,36 @@ def text_lines(images: Sequence[Path | str], prediction: Prediction, options: Pr
         yield entry["image"]
         for level, answer in entry["levels"].items():
             yield f"  {level:<12} {answer['answer']:<30} {100 * answer['probability']:5.1f} %"
-        if options.confidence is not None:
+        if "confident" in entry:
             answer = entry["confident"]
             text = f"{answer['answer']} ({answer['level']})" if answer else "none"
-            yield f"  deepest level with confidence >= {100 * options.confidence:g} %: {text}"
+            yield f"  {_rule(options)}: {text}"
+        if "set" in entry:
+            nodes = (f"{node['answer']} ({node['level']})" for node in entry["set"])
+            yield f"  {100 * (options.coverage or 0):g} % prediction set: {', '.join(nodes)}"
         for number, path in enumerate(entry.get("paths", ()), 1):
-            yield f"  path {number:<7} {path_text(path['path'])}   share {100 * path['share']:.1f} %"
+            yield f"  path {number:<7} {path_text(path['path'])}   {100 * path['probability']:.1f} %"
+
+
+def _deepest(prediction: Prediction, options: PredictOptions) -> list[Answer | None] | None:
+    """The backed-off answers, by whichever of the two options asks for them."""
+    if options.max_error is not None:
+        return prediction.within_error(options.max_error)
+    return None if options.confidence is None else prediction.backed_off(options.confidence)
+
+
+def _rule(options: PredictOptions) -> str:
+    if options.max_error is not None:
+        return f"deepest answer with at most {100 * options.max_error:g} % errors"
+    return f"deepest level with confidence >= {100 * (options.confidence or 0):g} %"
+
+
+def _named(answer: Answer) -> str:
+    return f"{answer.name} ({answer.level})"
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {"level": answer.level, "answer": answer.name, "probability": answer.probability}
 
 
 def path_text(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Confidence intervals of the mean of a small number of differences between runs, from Student's t distribution."""
+"""Confidence intervals: of a share, and of the mean of a small number of differences between runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,19 @@ class Interval:
     def contains_zero(self) -> bool | None:
         """Whether 0 is in the interval, so that no difference is detected; None without an interval."""
         return None if self.low is None or self.high is None else self.low <= 0 <= self.high
+
+
+def binomial_interval(count: int, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a share that was observed `count` times in `total`.
+
+    Source: Clopper & Pearson 1934, Biometrika 26(4), the exact interval.
+    """
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
+    return low, high
 
 
 def t_interval(differences: Sequence[float], *, confidence: float = 0.95) -> Interval:

@@ -78,7 +78,7 @@ class AnswerFigures(SeverityFigures):
 
 
 class LevelFigures(TypedDict):
-    """Figures of each level's head."""
+    """Figures of each level's probabilities."""
 
     images: int
     """Number of test images."""
@@ -132,19 +132,8 @@ class SelectiveFigures(TypedDict):
     back_off: BackOff
 
 
-class CalibrationRecord(TypedDict):
-    """calibration.json."""
-
-    temperature: ByLevel
-    """Divisor of each head's logits; 1 where none was fitted."""
-    images: int
-    """Number of validation images the temperatures were fitted on."""
-    reason: str | None
-    """Why no temperature was fitted; None where one was."""
-
-
 class CalibrationErrors(TypedDict):
-    """What a temperature changes on the test images."""
+    """How well probabilities fit the test images."""
 
     loss: ByLevel
     """Mean cross-entropy of the true class."""
@@ -152,17 +141,69 @@ class CalibrationErrors(TypedDict):
     """Expected calibration error, 15 bins of equal width."""
 
 
-class CalibrationFigures(CalibrationRecord):
-    """The temperatures and their effect on the test images."""
+class CalibrationFigures(TypedDict):
+    """How the heads are pooled into the posterior, and what it changes on the test images."""
 
+    weights: ByLevel
+    """Weight of each head; 1 for the leaf head and 0 for the others where none was fitted. Empty in reports on metrics
+    of an earlier version, which calibrated every head by itself."""
+    images: int
+    """Number of held-out images the weights were fitted on; 0 where there were none."""
+    source: str
+    """Which images these are, or why there are none."""
     before: CalibrationErrors
-    """With temperatures of 1."""
+    """Of each head alone, as it is."""
     after: CalibrationErrors
-    """With the fitted temperatures."""
+    """Of the posterior."""
+
+
+class RiskControl(TypedDict):
+    """One bound on the error of backed-off answers, and what they give on the test images."""
+
+    max_error: float
+    """Largest fraction of images that may be answered wrongly."""
+    threshold: float
+    """Confidence that an answer needs, chosen on held-out images."""
+    error: float
+    """Fraction of the test images that are answered wrongly."""
+    low: float
+    """Lower end of its 95 % interval over the images (Clopper-Pearson)."""
+    high: float
+    """Upper end."""
+    answered: ByLevel
+    """Fraction of the images answered at each level; the rest have no answer."""
+
+
+class SetFigures(TypedDict):
+    """Prediction sets for one coverage."""
+
+    asked: float
+    """Fraction of images whose set shall contain the true leaf."""
+    threshold: float
+    """Probability that a leaf needs to be in the set, chosen on held-out images."""
+    coverage: float
+    """Fraction of the test images whose set contains it."""
+    low: float
+    """Lower end of its 95 % interval over the images (Clopper-Pearson)."""
+    high: float
+    """Upper end."""
+    nodes: float
+    """Mean number of nodes in a set."""
+    leaves: float
+    """Mean number of leaves below them."""
+
+
+class GuaranteeFigures(TypedDict):
+    """Guarantees asked and kept; see `run.guarantees`."""
+
+    risk_control: list[RiskControl]
+    """Back-off with a bounded error; without the bounds that the held-out images were too few for."""
+    sets: list[SetFigures]
+    """Prediction sets, likewise."""
 
 
 class DecoderFigures(AnswerFigures):
-    """One decoder's figures on the run's probabilities."""
+    """One decoder's figures on the run's predictions."""
 
     haf5: NotRequired[SeverityFigures]
     """Severities on the five-level tree of the literature; only where the leaves are those of CIFAR-100."""
@@ -180,7 +221,7 @@ class TreeFigures(TypedDict):
 
 
 class Metrics(LevelFigures, AnswerFigures, SelectiveFigures, TreeFigures):
-    """metrics.json: every figure on the test images, from calibrated probabilities and one view of each image."""
+    """metrics.json: every figure on the test images, from the posterior and one view of each image."""
 
     format: int
     """Version of the run folder's format."""
@@ -195,6 +236,7 @@ class Metrics(LevelFigures, AnswerFigures, SelectiveFigures, TreeFigures):
     confusion: NotRequired[dict[str, list[list[int]]]]
     """Confusion matrix, number of images by true class and answer; may be removed to make the file small."""
     calibration: CalibrationFigures
+    guarantees: GuaranteeFigures
 
 
 class Machine(TypedDict):
@@ -236,6 +278,8 @@ class Environment(TypedDict):
     """Number format of the multiplications, such as `bfloat16`."""
     seconds: float | None
     """Total duration of the training steps; None before the end."""
+    work_pflop: NotRequired[float]
+    """Arithmetic of the whole training in PFLOP, see `training.work.training_work`; not in runs before version 0.2."""
     peak_memory_bytes: int | None
     """Peak resident memory of the process; None before the end."""
     tree_digest: NotRequired[str]

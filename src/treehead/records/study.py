@@ -5,7 +5,7 @@ study. A measure is a figure of one run that is compared between runs: `accuracy
 `epochs_to.PERCENT` or `mean_validation`; see `CellFigures` for meaning and unit.
 """
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 CellProgress: TypeAlias = Literal["finished", "begun", "failed", "waiting"]
 NoiseSource: TypeAlias = Literal["seeds", "residual"]
@@ -33,6 +33,8 @@ class CellFigures(TypedDict):
     """Leaf validation accuracy, averaged over all epochs."""
     minutes: float
     """Training time."""
+    work_pflop: NotRequired[float | None]
+    """Training arithmetic in PFLOP, see `training.work.training_work`; None for a run of an earlier version."""
 
 
 class CellRow(TypedDict):

@@ -8,16 +8,18 @@ import numpy as np
 from treehead.config import RunConfig, read_config
 from treehead.decode import decode
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.calibration import read_calibration
+from treehead.metrics.flat import softmax
 from treehead.metrics.paired import Comparison, Measure, mcnemar, measures, paired_differences
 from treehead.records.run import Metrics
+from treehead.run.predictions import read_predictions
 from treehead.runfiles import RunFolder
 from treehead.types import Array, UserError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Predictions:
+class _Run:
     config: RunConfig
-    metrics: Metrics
     tree: LabelTree
     labels: Array
     answers: Array
@@ -47,35 +49,18 @@ def compare(first: Path, second: Path) -> Comparison:
     return Comparison(len(one.labels), known, paired_differences(one.measures, two.measures), tests)
 
 
-def _fit(tree: LabelTree, labels: Array, answers: Array, probabilities: list[Array]) -> bool:
-    """Whether arrays of predictions have the shapes and the class ids of this tree."""
-    shapes = [(len(labels), size) for size in tree.sizes] if labels.ndim == 2 else []
-    whole = labels.shape == answers.shape == (len(labels), len(tree.levels)) and len(labels) > 0
-    ids = whole and bool(((labels >= -1) & (labels < tree.sizes) & (answers >= 0) & (answers < tree.sizes)).all())
-    return (
-        ids and [level.shape for level in probabilities] == shapes and all(np.isfinite(p).all() for p in probabilities)
-    )
-
-
 def _drawn(config: RunConfig) -> tuple[object, ...]:
     return config.data.pool, config.data.split, config.seed
 
 
-def _read(root: Path) -> _Predictions:
+def _read(root: Path) -> _Run:
     folder = RunFolder(root).checked()
-    config, metrics = read_config(folder.read_text(folder.config)), folder.read_json(folder.metrics)
+    config = read_config(folder.read_text(folder.config))
+    metrics: Metrics = folder.read_json(folder.metrics)
     tree = LabelTree.from_json(folder.read_tree())
-    stored = folder.read_arrays(folder.predictions)
-    try:
-        probabilities = [stored[f"probabilities_{level}"].astype(np.float64) for level in tree.levels]
-        labels, answers = stored["labels"].astype(np.int64), stored["answers"].astype(np.int64)
-        kind = metrics["decode"]
-        if not _fit(tree, labels, answers, probabilities):
-            raise ValueError("the arrays do not fit the label tree")
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"the predictions of {root} are damaged ({error}); run `treehead evaluate {root}` to write them again"
-        ) from None
-    scores = decode(kind, probabilities, tree).leaf_scores
-    values = measures(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=scores)
-    return _Predictions(config, metrics, tree, labels, answers, values)
+    stored = read_predictions(folder, tree)
+    nodes = read_calibration(folder, tree).posterior(stored.logits, tree)
+    heads = [softmax(level) for level in stored.logits]
+    scores = decode(str(metrics["decode"]), nodes, tree, heads=heads).leaf_scores
+    values = measures(tree, labels=stored.labels, answers=stored.answers, probabilities=nodes, leaf_scores=scores)
+    return _Run(config, tree, stored.labels, stored.answers, values)

@@ -1,7 +1,9 @@
-"""Every decoder on one set of probabilities, and whether the tree fits the labels.
+"""Every decoder on one set of predictions, and whether the tree fits the labels.
 
 Axes: N images, L levels from the leaves up, K_l classes of level l.
 """
+
+from collections.abc import Sequence
 
 from treehead.decode import DECODERS, Decoded, decode
 from treehead.hierarchy.cifar100 import tree_of_the_literature
@@ -13,14 +15,16 @@ from treehead.records.run import DecoderFigures, TreeFigures
 from treehead.types import Array
 
 
-def tree_figures(tree: LabelTree, *, labels: Array, probabilities: list[Array], decode_kind: str) -> TreeFigures:
+def tree_figures(
+    tree: LabelTree, *, labels: Array, nodes: Sequence[Array], heads: Sequence[Array], decode_kind: str
+) -> TreeFigures:
     """The part of metrics.json that needs every decoder, or another tree than the run's.
 
-    Shapes: labels: (N, L) class ids, -1 where unknown (see `metrics.summary.summarise`); probabilities: per level
-        (N, K_l).
+    Shapes: labels: (N, L) class ids, -1 where unknown (see `metrics.summary.summarise`); nodes, heads: per level
+        (N, K_l), see `decode.decode`.
     """
     literature = tree_of_the_literature(tree)
-    decoded = {kind: decode(kind, probabilities, tree) for kind in DECODERS}
+    decoded = {kind: decode(kind, nodes, tree, heads=heads) for kind in DECODERS}
     table = {kind: _decoder_figures(tree, labels, result, literature) for kind, result in decoded.items()}
     full = labels[:, 0] >= 0
     answers = decoded[decode_kind].answers

@@ -3,20 +3,25 @@
 Axes: N images, L levels, K leaves, K_l classes of level l.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from treehead.data.dataset import Images, Splits
 from treehead.decode import decode
 from treehead.engines.api import Engine
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.calibration import Calibration, calibration_figures, fit_calibration, write_calibration
+from treehead.inference.calibration import write_calibration
 from treehead.inference.model import Model
-from treehead.inference.prediction import Prediction
 from treehead.metrics.flat import confusion_matrix, softmax
 from treehead.metrics.selective import selective_figures
 from treehead.metrics.summary import summarise
+from treehead.posterior.held_out import Calibration
 from treehead.records.run import Metrics
+from treehead.run.calibration import calibrate, calibration_figures
 from treehead.run.decoder_table import tree_figures
+from treehead.run.guarantees import guarantee_figures
+from treehead.run.predictions import Predictions, rounded, write_predictions
 from treehead.runfiles import FORMAT, RunFolder, write_arrays, write_json
 from treehead.types import Array
 
@@ -24,55 +29,56 @@ CONFUSIONS, EXAMPLES = 12, 6
 """Number of confusions, of the most frequent and of the costliest, that keep sample images; most images for each."""
 
 
-def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFolder, *, decode_kind: str) -> None:
-    """Fit the temperatures, then write metrics.json, predictions.npz and, where the config keeps images, samples.npz.
+def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFolder) -> None:
+    """Calibrate, then write metrics.json, predictions.npz and, where the config keeps images, samples.npz.
 
-    Conventions: one view of each image; all figures are of the calibrated probabilities, as in inference.
-        `calibration` in metrics.json has loss and calibration error before and after.
+    Conventions: one view of each image; all figures are of the posterior, as in inference, and of the logits as they
+        are stored. `calibration` in metrics.json has loss and calibration error of the heads and of the posterior.
     """
-    test, tree = splits.test, model.tree
-    calibration = fit_calibration(engine, splits)
-    logits = engine.predict(test.pixels)
-    probabilities = calibrated(logits, calibration)
-    answers = decode(decode_kind, probabilities, tree).answers
-    arrays: dict[str, Array] = {"labels": test.labels.astype(np.int16), "answers": answers.astype(np.int16)}
-    for level, values in zip(tree.levels, probabilities, strict=True):
-        arrays[f"probabilities_{level}"] = values.astype(np.float16)
+    test, tree, kind = splits.test, model.tree, model.config.decode
+    calibration = calibrate(engine, model, splits)
+    logits = rounded(engine.predict(test.pixels))
+    nodes, heads = calibration.posterior(logits, tree), [softmax(level) for level in logits]
+    answers = decode(kind, nodes, tree, heads=heads).answers
     metrics = measure(
-        tree, labels=test.labels, logits=logits, calibration=calibration, decode_kind=decode_kind, split=splits.name
+        tree, labels=test.labels, logits=logits, calibration=calibration, decode_kind=kind, split=splits.name
     )
-    write_calibration(folder, calibration, tree.levels)
-    write_arrays(folder.predictions, arrays)
+    write_calibration(folder, calibration, tree)
+    write_predictions(folder, tree, Predictions(test.labels, answers, logits))
     if model.config.output.images:
         write_arrays(folder.samples, misclassified_samples(test, answers, tree.heights))
     write_json(folder.metrics, metrics)
 
 
-def calibrated(logits: list[Array], calibration: Calibration) -> list[Array]:
-    """Each head's softmax at its temperature. Shapes: per level (N, K_l) to per level (N, K_l) float64."""
-    return [softmax(level, t) for level, t in zip(logits, calibration.temperatures, strict=True)]
-
-
 def measure(
-    tree: LabelTree, *, labels: Array, logits: list[Array], calibration: Calibration, decode_kind: str, split: str
+    tree: LabelTree,
+    *,
+    labels: Array,
+    logits: Sequence[Array],
+    calibration: Calibration,
+    decode_kind: str,
+    split: str,
 ) -> Metrics:
     """The content of metrics.json.
 
     Shapes: labels: (N, L) class ids, -1 where unknown; logits: per level (N, K_l).
     """
-    probabilities = calibrated(logits, calibration)
-    decoded = decode(decode_kind, probabilities, tree)
-    answers, confidences = decoded.answers, Prediction(tree, tuple(probabilities), decoded.answers).confidences
+    nodes, heads = calibration.posterior(logits, tree), [softmax(level) for level in logits]
+    decoded = decode(decode_kind, nodes, tree, heads=heads)
+    answers, rows = decoded.answers, np.arange(len(labels))
+    confidences = np.stack([level[rows, ids] for level, ids in zip(nodes, answers.T, strict=True)], axis=1)
+    figures = {"nodes": nodes, "answers": answers, "labels": labels}
     return {
         "format": FORMAT,
         "tree": tree.name,
         "levels": list(tree.levels),
         "decode": decode_kind,
         "split": split,
-        **summarise(tree, labels=labels, answers=answers, probabilities=probabilities, leaf_scores=decoded.leaf_scores),
+        **summarise(tree, labels=labels, answers=answers, probabilities=nodes, leaf_scores=decoded.leaf_scores),
         **selective_figures(tree.levels, labels=labels, answers=answers, confidences=confidences),
-        "calibration": calibration_figures(calibration, tree.levels, logits=logits, labels=labels),
-        **tree_figures(tree, labels=labels, probabilities=probabilities, decode_kind=decode_kind),
+        "calibration": calibration_figures(calibration, tree, logits=logits, nodes=nodes, labels=labels),
+        "guarantees": guarantee_figures(calibration, tree, decoder=decode_kind, **figures),
+        **tree_figures(tree, labels=labels, nodes=nodes, heads=heads, decode_kind=decode_kind),
     }
 
 

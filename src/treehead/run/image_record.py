@@ -50,6 +50,8 @@ def record_of(splits: Splits) -> ImageRecord:
     parts = {"train": splits.train, "test": splits.test}
     if splits.validation is not splits.test:
         parts["validation"] = splits.validation
+    if splits.calibration is not None:
+        parts["calibration"] = splits.calibration
     return ImageRecord(
         splits.name,
         {part: content_digests(images) for part, images in parts.items()},
@@ -73,7 +75,7 @@ def read_record(folder: RunFolder, tree: LabelTree) -> ImageRecord | None:
     if not folder.images.exists():
         return None
     arrays = folder.read_arrays(folder.images)
-    parts = [part for part in ("train", "validation", "test") if f"{part}_digests" in arrays]
+    parts = [part for part in ("train", "validation", "calibration", "test") if f"{part}_digests" in arrays]
     try:
         digests = {part: arrays[f"{part}_digests"] for part in parts}
         labels = {part: arrays[f"{part}_labels"] for part in parts}
@@ -130,7 +132,8 @@ def restore(record: ImageRecord, tree: LabelTree, dataset: Dataset, *, where: st
     if take_new:
         rows["test"] = np.concatenate([rows["test"], added])
     parts = {part: now.images(places) for part, places in rows.items()}
-    splits = Splits(record.split, parts["train"], parts.get("validation", parts["test"]), parts["test"])
+    validation = parts.get("validation", parts["test"])
+    splits = Splits(record.split, parts["train"], validation, parts["test"], parts.get("calibration"))
     return Restored(splits, (*notes, *more), _positive(lost), _positive(relabelled))
 
 

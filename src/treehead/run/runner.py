@@ -14,10 +14,14 @@ from treehead.data.dataset import Dataset, Splits, input_statistics, split
 from treehead.engines.api import Engine, Trainer
 from treehead.engines.objective import Objective, check_objective
 from treehead.engines.weights import initial_weights
+from treehead.engines.whitening import whitening_kernels
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
+from treehead.inference.calibration import NO_IMAGES
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
+from treehead.posterior.held_out import uncalibrated
 from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
+from treehead.run.calibration import borrowed
 from treehead.run.environment import describe_environment, now
 from treehead.run.evaluation import evaluate_model
 from treehead.run.image_record import ImageRecord, Restored, read_record, record_of, restore, write_record
@@ -29,7 +33,8 @@ from treehead.training import resuming
 from treehead.training.loop import Callback, fit
 from treehead.training.schedule import build_schedule
 from treehead.training.tensorboard import TensorBoardCallback
-from treehead.types import UserError
+from treehead.training.work import training_work
+from treehead.types import Array, UserError, Weights
 
 Loader: TypeAlias = Callable[[DataConfig], Dataset]
 
@@ -75,7 +80,7 @@ def start(
         config = _with_custom_loss(config)
     _check_machine(config)  # before the data is read, which may take long
     dataset = load(config.data)
-    splits = split(dataset, config.data.split, pool=config.data.pool, seed=config.seed)
+    splits = splits_of(config, dataset)
     record = record_of(splits)
     setup = _set_up(config, dataset.tree, splits, objective)  # an error before anything is written leaves no folder
     if (setup.model.std == 1).any():  # only a channel that does not vary has this deviation
@@ -90,7 +95,9 @@ def start(
         write_json(folder.network, network_json(setup.model.spec))
         engine = setup.trainer.engine
         environment = describe_environment(engine.accelerator) | _engine_facts(config, engine)
-        write_json(folder.environment, environment | {"tree_digest": dataset.tree.digest})
+        work = training_work(config, setup.model.spec, num_images=len(setup.splits.train))
+        facts = {"tree_digest": dataset.tree.digest, "work_pflop": round(work, 6)}
+        write_json(folder.environment, environment | facts)
         return _train(setup, folder, record, callback)
 
 
@@ -159,7 +166,7 @@ def _former_record(folder: RunFolder, dataset: Dataset, config: RunConfig) -> Im
             f"{folder.root} has no {folder.images.name}, as an earlier version of treehead left it, so which of its "
             "images are the test images is not known; train it again"
         )
-    return record_of(split(dataset, config.data.split, pool=config.data.pool, seed=config.seed))
+    return record_of(splits_of(config, dataset))
 
 
 def _warn_of(restored: Restored) -> None:
@@ -194,9 +201,18 @@ def _set_up(config: RunConfig, tree: LabelTree, splits: Splits, objective: Objec
         check_size(network, part.pixels, part.pixels)
     objective = _objective_for(config, tree, splits, objective)
     mean, std = input_statistics(splits.train.pixels)
-    uncalibrated = (1.0,) * len(tree.levels)
-    model = Model(config, tree, spec, initial_weights(spec, seed=config.seed), mean, std, uncalibrated)
+    weights = first_weights(config, spec, splits.train.pixels, mean=mean, std=std)
+    calibration = uncalibrated(len(tree.levels), NO_IMAGES)
+    model = Model(config, tree, spec, weights, mean, std, calibration)
     return _Setup(model, splits, build_engine(model).trainer(objective, config.optimizer, splits.train))
+
+
+def first_weights(config: RunConfig, spec: NetSpec, pixels: Array, *, mean: Array, std: Array) -> Weights:
+    """The initial weights of a run, which depend on its training images if it whitens their patches."""
+    network, whitening = config.network, None
+    if network.whitening_px:
+        whitening = whitening_kernels(pixels, mean=mean, std=std, kernel_size=network.whitening_px)
+    return initial_weights(spec, seed=config.seed, init=network.init, head_init=network.head_init, whitening=whitening)
 
 
 def _objective_for(config: RunConfig, tree: LabelTree, splits: Splits, objective: Objective | None) -> Objective:
@@ -229,7 +245,7 @@ def _train(setup: _Setup, folder: RunFolder, record: ImageRecord, callback: Call
     seconds = sum(record["seconds"] for record in folder.read_history())
     environment.update(finished=now(), seconds=round(seconds, 1), peak_memory_bytes=peak_memory_bytes())
     write_json(folder.environment, environment)
-    evaluate_model(trainer.engine, model, setup.splits, folder, decode_kind=config.decode)
+    evaluate_model(trainer.engine, model, setup.splits, folder)
     return Run(folder.root)
 
 
@@ -240,18 +256,53 @@ def _engine_facts(config: RunConfig, engine: Engine) -> dict[str, str]:
 def evaluate(root: Path, *, load: Loader, changes: Mapping[str, object] | None = None, take_new: bool = False) -> Run:
     """Evaluate a trained run on its test images again, perhaps with another decoder or engine; replaces its metrics.
 
-    Conventions: the test images are those of the training, found by their content; a warning tells how many are gone,
-        new or labelled otherwise. `take_new` takes new images of known classes as test images too.
+    Conventions: another decoder becomes that of the run's config. The test images are those of the training, found by
+        their content; a warning tells how many are gone, new or labelled otherwise. `take_new` takes new images of
+        known classes as test images too.
     Raises: UserError: the run is not finished, or its data set is missing or does not fit it.
     """
     folder = RunFolder(root).checked()
     with alone(folder):
-        model = load_model(folder, changes)
+        model = load_model(folder, changes, refit=True)
         config = model.config
         _, restored = _restored(folder, config, model.tree, load, take_new=take_new)
         _warn_of(restored)
-        evaluate_model(build_engine(model), model, restored.splits, folder, decode_kind=config.decode)
+        evaluate_model(build_engine(model), model, restored.splits, folder)
+        if "decode" in (changes or {}):  # later predictions answer as these metrics say
+            stored = read_config(folder.read_text(folder.config))
+            write_text(folder.config, write_config(changed(stored, {"decode": config.decode})))
     return Run(root)
+
+
+def calibrate(root: Path, donor: Path, *, load: Loader) -> Run:
+    """Take over the calibration of another run, for a run that held no images out, and evaluate it again.
+
+    Conventions: a run keeps what it took over: later evaluations use it too.
+    Raises: UserError: a run is not finished, the donor is not calibrated or has another tree, or the run has held-out
+        images of its own.
+    """
+    folder, theirs = RunFolder(root).checked(), load_model(RunFolder(donor).checked())
+    with alone(folder):
+        model = load_model(folder, refit=True)
+        if theirs.tree != model.tree:
+            raise UserError(f"{donor} was trained on another label tree than {root}; name a run of the same tree")
+        name = donor.resolve().name
+        taken = borrowed(theirs.calibration, donor=name, theirs=theirs.config, ours=model.config)
+        _, restored = _restored(folder, model.config, model.tree, load)
+        _warn_of(restored)
+        if restored.splits.held_out is not None:
+            raise UserError(
+                f"{root} has {len(restored.splits.held_out):,} held-out images of its own; `treehead evaluate {root}` "
+                "fits on them"
+            )
+        evaluate_model(build_engine(model), dataclasses.replace(model, calibration=taken), restored.splits, folder)
+    return Run(root)
+
+
+def splits_of(config: RunConfig, dataset: Dataset) -> Splits:
+    """The parts of the data set that this config names."""
+    data = config.data
+    return split(dataset, data.split, pool=data.pool, calibration=data.calibration, seed=config.seed)
 
 
 def spec_of(config: RunConfig, image_shape: tuple[int, ...], tree: LabelTree) -> NetSpec:

@@ -7,6 +7,9 @@ from treehead.records.run import BackOff, CalibrationFigures, Metrics
 
 THRESHOLD = 0.8
 """Confidence threshold of the sentence about answers at the deepest confident level."""
+MAX_ERROR, COVERAGE = 0.05, 0.9
+"""The guarantees that have a sentence."""
+HOW_TO_CALIBRATE = "hold some out (data.calibration=0.1 or data.split=90:10), or see treehead calibrate --help"
 
 
 def metric_lines(metrics: Metrics) -> Iterator[str]:
@@ -25,8 +28,9 @@ def metric_lines(metrics: Metrics) -> Iterator[str]:
     if "haf5" in metrics:
         haf5 = metrics["haf5"]
         yield _row("on tree haf5", f"mean mistake severity {_or_dash(haf5['mistake_severity'])}   {_at_k(haf5['hd'])}")
-    yield _row("temperature", _temperatures(metrics["calibration"]))
+    yield from _calibration_rows(metrics["calibration"])
     yield _back_off_sentence(metrics["levels"], metrics["back_off"])
+    yield from _guarantee_sentences(metrics)
     if metrics["alarm"]:
         yield f"WARNING: {metrics['alarm']}"
 
@@ -52,14 +56,32 @@ def _at_k(hd: dict[str, float]) -> str:
     return "   ".join(f"HD@{k} {value:.3f}" for k, value in hd.items())
 
 
-def _temperatures(calibration: CalibrationFigures) -> str:
-    if calibration["reason"]:
-        return f"1, not fitted: {calibration['reason']}"
+def _calibration_rows(calibration: CalibrationFigures) -> Iterator[str]:
+    if not calibration["images"]:
+        yield _row("calibration", f"none: {calibration['source']}; {HOW_TO_CALIBRATE}")
+        return
+    weights = (f"{level} {weight:.2f}" for level, weight in calibration["weights"].items())
+    yield _row("weights of the heads", f"{'   '.join(weights)}   fitted on {calibration['source']}")
     before, after = calibration["before"]["loss"], calibration["after"]["loss"]
-    return "   ".join(
-        f"{level} {temperature:.2f} (loss {before[level]:.3f} -> {after[level]:.3f})"
-        for level, temperature in calibration["temperature"].items()
-    )
+    losses = (f"{level} {before[level]:.3f} -> {after[level]:.3f}" for level in after)
+    yield _row("log-loss, calibrated", "   ".join(losses))
+
+
+def _guarantee_sentences(metrics: Metrics) -> Iterator[str]:
+    for bound in metrics["guarantees"]["risk_control"]:
+        if bound["max_error"] == MAX_ERROR:
+            shares = ", ".join(f"{_percent(bound['answered'][level], 1)} at {level}" for level in metrics["levels"])
+            yield (
+                f"Asked for at most {_percent(MAX_ERROR, 0)} errors: {_percent(bound['error'], 1)} of images are "
+                f"answered wrongly ({_percent(bound['low'], 1)} to {_percent(bound['high'], 1)}); answers {shares}"
+            )
+    for sets in metrics["guarantees"]["sets"]:
+        if sets["asked"] == COVERAGE:
+            yield (
+                f"{_percent(COVERAGE, 0)} prediction sets: {_percent(sets['coverage'], 1)} contain the truth "
+                f"({_percent(sets['low'], 1)} to {_percent(sets['high'], 1)}), with {sets['nodes']:.1f} classes on "
+                "average"
+            )
 
 
 def _back_off_sentence(levels: list[str], back_off: BackOff) -> str:
@@ -78,7 +100,7 @@ def comparison_lines(comparison: Comparison, first: str, second: str) -> Iterato
         if known < comparison.images:
             yield f"  {level} over {known:,} labelled images"
     for row in comparison.differences:
-        remark = "not significant" if row.is_noise else ""
+        remark = "not significant" if row.is_noise else "significant"
         yield (
             f"  {row.metric:<28} {row.first:8.4f} -> {row.second:7.4f}   {row.difference:+8.4f}   "
             f"{row.low:+8.4f} to {row.high:+8.4f}   {remark}"

@@ -7,7 +7,7 @@ are predicted together.
 import errno
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -31,11 +31,14 @@ from treehead.serve.batches import MOST_WAITING, Batches
 from treehead.serve.guards import OneLength, SafeHeaders, SameSite
 from treehead.serve.hosts import HostCheck
 from treehead.serve.limits import FORMATS, MAX_BYTES, MAX_IMAGES, MAX_PIXELS, BodyLimit
-from treehead.serve.replies import Error, Limits, ModelInfo, Predictions, SampleLink, Tree
+from treehead.serve.replies import Bound, Error, Limits, ModelInfo, Predictions, SampleLink, Tree
 from treehead.serve.samples import Sample
 from treehead.types import Array, UserError
 
 PAGE = Path(__file__).parent / "page"
+CONFIDENCE = 0.8
+"""Threshold of a request that names none."""
+MAX_ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 PREDICT_ERRORS: Responses = {
     413: {"model": Error, "description": "Too many bytes, images or pixels"},
@@ -108,6 +111,8 @@ def _add_model(
         classes=list(tree.sizes),
         input_shape=list(classifier.input_shape),
         decode=classifier.decode,
+        calibration=classifier.calibration.source,
+        bounds=_bounds(classifier),
         accuracy=accuracy,
         limits=Limits(max_bytes, MAX_IMAGES, MAX_PIXELS, list(FORMATS)),
     )
@@ -123,6 +128,15 @@ def _add_model(
         return Tree(**tree.to_json())
 
 
+def _bounds(classifier: Classifier) -> list[Bound]:
+    bounds = []
+    for error in MAX_ERRORS:
+        with suppress(UserError):  # too few held-out images for it, or none
+            threshold = classifier.calibration.back_off_threshold(error, decoder=classifier.decode)
+            bounds.append(Bound(error, threshold))
+    return bounds
+
+
 def _add_predict(app: FastAPI, classifier: Classifier) -> None:
     one_at_a_time, batches = CapacityLimiter(1), Batches(classifier)
     waiting = anyio.Semaphore(MOST_WAITING // MAX_IMAGES * 4)  # so many requests are decoded and wait for the network
@@ -131,7 +145,17 @@ def _add_predict(app: FastAPI, classifier: Classifier) -> None:
     async def predict(
         images: Annotated[list[UploadFile], File(description="One or more image files.")],
         top: Annotated[int, Query(ge=1, description="Number of paths of the tree, best first.")] = 2,
-        confidence: Annotated[float, Query(ge=0, le=1, description="Threshold for the confident answer.")] = 0.8,
+        confidence: Annotated[
+            float | None, Query(ge=0, le=1, description="Threshold for the confident answer; 0.8 without max_error.")
+        ] = None,
+        max_error: Annotated[
+            float | None,
+            Query(gt=0, lt=1, description="Choose the threshold so that at most this fraction is answered wrongly."),
+        ] = None,
+        coverage: Annotated[
+            float | None,
+            Query(alias="set", gt=0, lt=1, description="Include the fewest nodes that hold the truth this often."),
+        ] = None,
         nodes: Annotated[bool, Query(description="Include the probability of every class of every level.")] = False,
         under: Annotated[
             str | None, Query(description="A node of the tree; only classes below it are considered.")
@@ -142,7 +166,10 @@ def _add_predict(app: FastAPI, classifier: Classifier) -> None:
             raise HTTPException(
                 413, f"a request is limited to {MAX_IMAGES} images, not {len(images)}; send several requests"
             )
-        options = PredictOptions(min(top, classifier.tree.num_leaves), nodes, confidence, under)
+        if confidence is None and max_error is None:
+            confidence = CONFIDENCE
+        options = PredictOptions(min(top, classifier.tree.num_leaves), nodes, confidence, max_error, coverage, under)
+        options.check(classifier)
         try:
             if under is not None:
                 leaves_under(classifier.tree, under)  # an unknown node fails before anything is decoded
@@ -153,7 +180,7 @@ def _add_predict(app: FastAPI, classifier: Classifier) -> None:
             raise
         except Exception as error:
             raise HTTPException(500, f"the network failed ({type(error).__name__}: {error})") from error
-        answers = [{"nodes": None, **entry} for entry in objects(_names(images), prediction, options)]
+        answers = [{"set": None, "nodes": None, **entry} for entry in objects(_names(images), prediction, options)]
         return JSONResponse({"predictions": answers})  # pyright: ignore[reportReturnType]
 
 

@@ -4,7 +4,6 @@ Axes: N images of a batch.
 """
 
 import asyncio
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +57,7 @@ class Batches:
             for request in batch:
                 stop = start + len(request.pixels)
                 if not request.answer.done():
-                    request.answer.set_result(_rows(prediction, start, stop))
+                    request.answer.set_result(prediction[start:stop])
                 start = stop
 
     def _predicted(self, pixels: Array, under: str | None) -> Prediction:
@@ -81,9 +80,3 @@ class Batches:
         for request in batch:
             if not request.answer.done():
                 request.answer.set_exception(error if isinstance(error, Exception) else RuntimeError("stopped"))
-
-
-def _rows(prediction: Prediction, start: int, stop: int) -> Prediction:
-    """Some of the images of a prediction."""
-    probabilities = tuple(level[start:stop] for level in prediction.probabilities)
-    return dataclasses.replace(prediction, probabilities=probabilities, answers=prediction.answers[start:stop])

@@ -13,16 +13,16 @@ class LevelAnswer:
     """The answer at one level."""
 
     answer: str = field(metadata=doc("Name of the class."))
-    probability: float = field(metadata=doc("Its probability by the head of this level."))
+    probability: float = field(metadata=doc("Its probability: the sum of those of the leaves below it."))
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidentAnswer:
-    """The answer at the deepest level that reaches the confidence threshold."""
+class Node:
+    """A class of some level."""
 
     level: str = field(metadata=doc("Name of the level."))
     answer: str = field(metadata=doc("Name of the class."))
-    probability: float = field(metadata=doc("Its probability by the head of this level."))
+    probability: float = field(metadata=doc("Its probability: the sum of those of the leaves below it."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,7 @@ class Path:
     """A path of the tree."""
 
     path: list[str] = field(metadata=doc("Names of the classes, leaf first."))
-    share: float = field(
-        metadata=doc("Product of the probabilities along the path, divided by the sum over all paths.")
-    )
+    probability: float = field(metadata=doc("Probability of its leaf."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,13 @@ class Prediction:
 
     image: str = field(metadata=doc("File name in the request."))
     levels: dict[str, LevelAnswer] = field(metadata=doc("The answer at every level."))
-    confident: ConfidentAnswer | None = field(metadata=doc("null if no level reaches the confidence threshold."))
-    paths: list[Path] = field(metadata=doc("The best paths, best first."))
+    confident: Node | None = field(
+        metadata=doc("The answer at the deepest level that reaches the threshold; null if none does.")
+    )
+    paths: list[Path] = field(metadata=doc("The best paths, best first; the first is the answer."))
+    set: list[Node] | None = field(
+        default=None, metadata=doc("If requested, the fewest nodes that hold the truth with the given probability.")
+    )
     nodes: dict[str, dict[str, float]] | None = field(
         default=None, metadata=doc("If requested, the probability of every class of every level.")
     )
@@ -76,6 +79,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound on the fraction of wrong answers."""
+
+    max_error: float = field(metadata=doc("Largest fraction of images that is answered wrongly."))
+    threshold: float = field(metadata=doc("Confidence that an answer needs for it."))
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """The network, and the limits of a request."""
 
@@ -85,7 +96,9 @@ class ModelInfo:
     levels: list[str] = field(metadata=doc("Names of the levels, leaves first."))
     classes: list[int] = field(metadata=doc("Number of classes of every level."))
     input_shape: list[int] = field(metadata=doc("Channels, height and width of the network's input."))
-    decode: str = field(metadata=doc("How the heads' probabilities become one answer per level."))
+    decode: str = field(metadata=doc("How probabilities become one answer per level."))
+    calibration: str = field(metadata=doc("Which held-out images calibrate the probabilities, or why there are none."))
+    bounds: list[Bound] = field(metadata=doc("Some values of max_error that the held-out images allow."))
     accuracy: dict[str, float] | None = field(metadata=doc("Of every level on test images; null if unknown."))
     limits: Limits = field(metadata=doc("Limits of a request."))
 

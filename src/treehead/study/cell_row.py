@@ -43,6 +43,7 @@ def _figures(state: CellState) -> CellFigures | None:
         "epochs_to": {str(mark): first_epoch(curve, mark / 100) for mark in MARKS},
         "mean_validation": float(np.mean(curve)),
         "minutes": state.seconds / 60,
+        "work_pflop": state.work,
     }
 
 

@@ -28,7 +28,7 @@ def runs_markdown(summary: StudySummary) -> list[str]:
     levels = summary["levels"]
     heads = [*summary["axes"], "extra"]
     figures = [*(f"{level}, test" for level in levels), "training loss", "validation loss"]
-    figures += [*(f"epochs to {mark} %" for mark in MARKS), "minutes"]
+    figures += [*(f"epochs to {mark} %" for mark in MARKS), "minutes", "PFLOP"]
     return markdown_table([*heads, *figures], (_line(summary, row, len(figures)) for row in summary["cells"]))
 
 
@@ -47,6 +47,7 @@ def _figures(figures: CellFigures, levels: Sequence[str]) -> list[str]:
         f"{figures['validation_loss']:.3f}",
         *(str(figures["epochs_to"][str(mark)] or "never") for mark in MARKS),
         f"{figures['minutes']:.1f}",
+        "" if (work := figures.get("work_pflop")) is None else f"{work:.3g}",
     ]
 
 

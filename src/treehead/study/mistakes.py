@@ -85,7 +85,7 @@ PERCENT = {
     "full_path_accuracy": "FPA, %",
     "tree_inconsistency": "TICE, %",
     "calibration_error": "calibration error, %",
-    "calibrated_error": "after temperature, %",
+    "calibrated_error": "calibrated, %",
 }
 
 

@@ -38,7 +38,8 @@ PATIENCE_SECONDS = 60
 class CellState:
     """The progress of one cell.
 
-    history: a record per epoch; failure: why it failed; machine: what it was begun on; parameters: of its network.
+    history: a record per epoch; failure: why it failed; machine: what it was begun on; parameters: of its network;
+    work: its training arithmetic in PFLOP.
     """
 
     cell: Cell
@@ -48,6 +49,7 @@ class CellState:
     failure: str | None
     machine: str | None = None
     parameters: int | None = None
+    work: float | None = None
 
     @property
     def record(self) -> EpochRecord | None:
@@ -171,15 +173,20 @@ def state_of(folder: StudyFolder, cell: Cell, running: Set[str] = frozenset()) -
     else:
         state = "stopped" if begun else "waiting"
     parameters = run.read_json(run.network)["parameters"] if run.network.exists() else None
-    return CellState(cell, state, run.read_history(), metrics, failure, _machine(run), parameters)
+    machine, work = _machine_and_work(run)
+    return CellState(cell, state, run.read_history(), metrics, failure, machine, parameters, work)
 
 
-def _machine(run: RunFolder) -> str | None:
-    """The accelerator, else the processor, of the machine that a run was begun on; None before it has begun."""
+def _machine_and_work(run: RunFolder) -> tuple[str | None, float | None]:
+    """The accelerator, else the processor, of the machine that a run was begun on, and its training arithmetic.
+
+    Conventions: None before it has begun, and for the arithmetic of a run that does not say it.
+    """
     if not run.environment.exists():
-        return None
-    machine = run.read_json(run.environment)["machine"]
-    return machine["accelerator"] or machine["processor"]
+        return None, None
+    environment = run.read_json(run.environment)
+    machine = environment["machine"]
+    return machine["accelerator"] or machine["processor"], environment.get("work_pflop")
 
 
 def seconds_left(states: Sequence[CellState], jobs: int) -> float | None:

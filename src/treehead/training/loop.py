@@ -27,7 +27,18 @@ TICK_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training run is. Shapes: losses, accuracy: (L,), means over the epoch so far."""
+    """How far a training run is.
+
+    Attributes:
+        epoch: The epoch under way, from 1.
+        num_epochs: Number of epochs of the run.
+        step: Steps done in this epoch.
+        num_steps: Steps per epoch.
+        losses: Mean training loss of each head in this epoch so far, (L,), leaves first.
+        accuracy: Mean training accuracy of each head in this epoch so far, (L,).
+        images_per_second: Training images per second.
+        seconds_left: Estimated time to the end of the run.
+    """
 
     epoch: int
     num_epochs: int

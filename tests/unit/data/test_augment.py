@@ -53,6 +53,35 @@ def test_about_half_are_flipped_and_shifts_reach_both_ends() -> None:
     assert set(drawn.rows[..., 2].ravel().tolist()) == {1, 2, 3}
 
 
+def test_an_alternating_flip_mirrors_each_image_in_every_second_epoch() -> None:
+    augment = AugmentConfig(crop_px=0, alternating_flip=True)
+    flipped = np.empty((4, 400), bool)
+    for epoch in range(1, 5):
+        drawn = draw_epoch_plan(augment, num_images=400, image_size=(6, 5), batch_size=50, seed=3, epoch=epoch)
+        is_mirrored = (drawn.columns == np.arange(5)[::-1]).all(axis=-1)
+        assert (is_mirrored | (drawn.columns == np.arange(5)).all(axis=-1)).all()
+        flipped[epoch - 1, drawn.order] = is_mirrored
+    assert (flipped[0] == flipped[2]).all()
+    assert (flipped[0] != flipped[1]).all()
+    assert (flipped[1] == flipped[3]).all()
+    assert 0.4 < flipped[0].mean() < 0.6
+
+
+def test_an_alternating_flip_keeps_the_crop_and_needs_flip() -> None:
+    drawn = [
+        draw_epoch_plan(augment, num_images=80, image_size=(6, 5), batch_size=8, seed=3, epoch=2)
+        for augment in (
+            AugmentConfig(crop_px=2, flip=False, alternating_flip=True),
+            AugmentConfig(crop_px=2, flip=False),
+        )
+    ]
+    np.testing.assert_array_equal(drawn[0].columns, drawn[1].columns)
+    both = draw_epoch_plan(
+        AugmentConfig(crop_px=2, alternating_flip=True), num_images=80, image_size=(6, 5), batch_size=8, seed=3, epoch=2
+    )
+    np.testing.assert_array_equal(np.sort(both.columns, axis=-1), np.sort(drawn[1].columns, axis=-1))
+
+
 def test_cutout_squares_have_their_size_and_any_position() -> None:
     drawn = draw_epoch_plan(
         AugmentConfig(cutout_px=2), num_images=500, image_size=(6, 5), batch_size=50, seed=0, epoch=1

@@ -49,6 +49,50 @@ def test_percentages_split_the_training_images_and_keep_the_test_images() -> Non
     assert splits.test is DATASET.test
 
 
+def test_a_share_of_the_training_images_is_kept_for_calibration() -> None:
+    splits = split(DATASET, "official", calibration=0.2)
+    assert splits.held_out is splits.calibration
+    assert splits.calibration is not None
+    assert np.bincount(splits.calibration.labels[:, 0]).tolist() == [2, 2, 4]
+    assert sorted([*numbers(splits.train), *numbers(splits.calibration)]) == list(range(40))
+    assert splits.validation is splits.test is DATASET.test
+
+
+def test_held_out_images_are_those_of_the_validation_where_it_is_not_the_test() -> None:
+    assert split(DATASET, "official").held_out is None
+    assert split(DATASET, "80:20", pool="all").held_out is None
+    with_validation = split(DATASET, "80:20")
+    assert with_validation.held_out is with_validation.validation
+    both = split(DATASET, "80:20", calibration=0.25)
+    assert both.held_out is both.calibration
+    assert np.bincount(both.train.labels[:, 0]).tolist() == [6, 6, 12]
+
+
+def test_images_from_files_are_kept_for_calibration_by_content() -> None:
+    """Whatever their order, the same images are held out; and not those that the split held out."""
+    digests = np.arange(40, dtype=np.uint64) * 7919
+    order = np.random.default_rng(1).permutation(40)
+    parts = []
+    for rows in (np.arange(40), order):
+        train = Images(DATASET.train.pixels[rows], DATASET.train.labels[rows], digests[rows])
+        parts.append(split(Dataset("pets", TREE, train, DATASET.test), "official", calibration=0.2).held_out)
+    first, second = (set(numbers(part).tolist()) for part in parts if part is not None)
+    assert first == second
+    assert len(first) == 8
+
+
+@pytest.mark.parametrize(
+    ("per_leaf", "share", "message"),
+    [
+        ([1, 10, 20], 0.6, "data.calibration = 0.6 leaves no training images of 'cat', which has 1"),
+        ([2, 2, 2], 0.1, "data.calibration = 0.1 of 6 training images is none; use a larger share"),
+    ],
+)
+def test_a_share_that_cannot_be_kept_is_an_error(per_leaf: list[int], share: float, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        split(Dataset("pets", TREE, images(per_leaf), DATASET.test), "official", calibration=share)
+
+
 def test_pool_all_splits_every_image() -> None:
     splits = split(DATASET, "80:20", pool="all")
     assert splits.name == "80:20 of all"

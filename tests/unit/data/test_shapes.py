@@ -15,8 +15,8 @@ def drawn() -> Dataset:
 def test_the_tree_has_three_levels_and_24_leaves() -> None:
     tree = shapes_tree()
     assert tree.levels == ("fine", "superclass", "group")
-    assert tree.sizes == (24, 6, 2)
-    assert tree.path_names(tree.names[0].index("striped_star")) == ("striped_star", "star", "angular")
+    assert tree.sizes == (24, 4, 2)
+    assert tree.path_names(tree.names[0].index("striped_star")) == ("striped_star", "striped", "patterned")
 
 
 def test_every_leaf_has_its_images(drawn: Dataset) -> None:

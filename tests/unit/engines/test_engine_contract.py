@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small import BATCH, FLOAT32, LEVELS, OBJECTIVE, SIZES, SPEC, WEIGHTS, engine_of, images, plan, trainer_of
+from tiny_network import BATCH, FLOAT32, LEVELS, OBJECTIVE, SIZES, SPEC, WEIGHTS, engine_of, images, plan, trainer_of
 from torch.nn import functional
 
 from treehead.config import (

@@ -39,11 +39,14 @@ CASES: dict[str, list[Case]] = {
     "transform_input_gradient": [lambda rng: ((floats(rng, 36, 18, 19), nothing(3, 6, 9, 19), 1, 3), (1,))],
     "transform_output": [lambda rng: ((floats(rng, 36, 18, 19), nothing(3, 6, 9, 19), 1, 3), (1,))],
     "transform_output_gradient": [lambda rng: ((floats(rng, 3, 6, 9, 19), nothing(36, 18, 19), 1, 3), (1,))],
+    "silu": [lambda rng: ((100 * floats(rng, 50), nothing(50), nothing(50)), (1, 2))],
     "unroll": [
+        lambda rng: ((floats(rng, 2, 5, 7, 3), nothing(2, 4, 6, 2, 2, 3), 1), (1,)),
         lambda rng: ((floats(rng, 2, 5, 7, 3), nothing(2, 5, 7, 3, 3, 3), 1), (1,)),
         lambda rng: ((floats(rng, 2, 5, 7, 3), nothing(2, 3, 4, 5, 5, 3), 2), (1,)),
     ],
     "roll_up": [
+        lambda rng: ((floats(rng, 2, 4, 6, 2, 2, 4), nothing(2, 5, 7, 4), 1), (1,)),
         lambda rng: ((floats(rng, 2, 5, 7, 3, 3, 4), nothing(2, 5, 7, 4), 1), (1,)),
         lambda rng: ((floats(rng, 2, 3, 4, 3, 3, 4), nothing(2, 5, 7, 4), 2), (1,)),
     ],

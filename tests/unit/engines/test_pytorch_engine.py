@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from small import FLOAT32, WEIGHTS, engine_of, images, plan, trainer_of
+from tiny_network import FLOAT32, WEIGHTS, engine_of, images, plan, trainer_of
 
 from treehead.config import AdamConfig, AugmentConfig, EngineConfig, MuonConfig, Optimizer, SgdConfig, ShrinkConfig
 from treehead.data.augment import draw_epoch_plan

@@ -55,8 +55,8 @@ def test_the_device_computes_what_numpy_says(loss: Loss) -> None:
     unknown = LABELS.copy()
     unknown[:4, 0], unknown[2, 1] = -1, -1
     for asked, labels in ((objective, LABELS), (dataclasses.replace(objective, class_weights=class_weights), unknown)):
-        found = on_device(asked, labels, OTHERS, np.zeros(12))
-        np.testing.assert_allclose(found, level_losses(asked, LOGITS, labels), rtol=1e-5)
+        losses = on_device(asked, labels, OTHERS, np.zeros(12))
+        np.testing.assert_allclose(losses, level_losses(asked, LOGITS, labels), rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.kind)
@@ -83,8 +83,8 @@ def test_the_severity_losses_gradient_prefers_no_sibling() -> None:
     logits, label = LOGITS[0][0], 3
     p = np.exp(logits) / np.exp(logits).sum()
     severity = TREE.heights[label, logits.argmax()]
-    found = leaf_gradient(SeverityConfig(label_smoothing=0, alpha=0.7), logits, label)
-    np.testing.assert_allclose(found, (0.7 + severity) * (p - np.eye(100)[label]), atol=1e-6)
+    gradient = leaf_gradient(SeverityConfig(label_smoothing=0, alpha=0.7), logits, label)
+    np.testing.assert_allclose(gradient, (0.7 + severity) * (p - np.eye(100)[label]), atol=1e-6)
 
 
 def test_expected_severitys_gradient_prefers_the_sibling() -> None:
@@ -92,8 +92,8 @@ def test_expected_severitys_gradient_prefers_the_sibling() -> None:
     logits, label = LOGITS[0][0], 3
     p = np.exp(logits) / np.exp(logits).sum()
     cost = TREE.heights[label]
-    found = leaf_gradient(ExpectedSeverityConfig(label_smoothing=0, weight=0.4), logits, label)
-    np.testing.assert_allclose(found, p - np.eye(100)[label] + 0.4 * p * (cost - p @ cost), atol=1e-6)
+    gradient = leaf_gradient(ExpectedSeverityConfig(label_smoothing=0, weight=0.4), logits, label)
+    np.testing.assert_allclose(gradient, p - np.eye(100)[label] + 0.4 * p * (cost - p @ cost), atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(8, 40), (40, 8)])

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from small import FLOAT32, WEIGHTS, engine_of, plan, trainer_of
+from tiny_network import FLOAT32, WEIGHTS, engine_of, plan, trainer_of
 
 from treehead.config import AdamConfig, EngineConfig, MuonConfig, Optimizer
 from treehead.engines.scratch.network import Network
@@ -87,7 +87,7 @@ WITHOUT_NUMBA = """
 import sys
 sys.path.insert(0, {folder!r})
 import numpy as np
-from small import FLOAT32, WEIGHTS, plan, trainer_of
+from tiny_network import FLOAT32, WEIGHTS, plan, trainer_of
 from treehead.engines.scratch.kernels import COMPILED
 assert not COMPILED and "numba" not in sys.modules
 print(trainer_of(FLOAT32["scratch"]).train(plan(), 0, np.full(4, 1e-3), WEIGHTS).losses.tolist())

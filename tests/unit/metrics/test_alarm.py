@@ -164,10 +164,10 @@ def test_mean_severities_by_hand() -> None:
     tree = LabelTree.from_nested("pairs", ("fine", "kind"), {"x": ["a", "b"], "y": ["c", "d"], "z": ["e", "f"]})
     counts = np.diag([7, 9, 10, 10, 10, 10])
     counts[0, 1], counts[0, 2], counts[1, 5] = 2, 1, 1
-    found = tree_test(tree, counts)
-    assert found is not None
-    assert (found.mistakes, found.severity) == (4, 1.5)
-    assert found.random_mean == pytest.approx(1.8, abs=0.03)  # one sibling among five others
+    result = tree_test(tree, counts)
+    assert result is not None
+    assert (result.mistakes, result.severity) == (4, 1.5)
+    assert result.random_mean == pytest.approx(1.8, abs=0.03)  # one sibling among five others
     assert tree_test(tree, 10 * np.eye(6, dtype=int)) is None
 
 

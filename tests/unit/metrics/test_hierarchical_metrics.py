@@ -51,10 +51,10 @@ def test_severities_without_images_are_counted_as_zero() -> None:
 
 
 def test_hd_at_k_is_the_mean_over_the_best_k() -> None:
-    found = [hd_at_k(PETS.heights, LABELS[:, 0], FINE, k=k) for k in (1, 2, 3)]
+    distances = [hd_at_k(PETS.heights, LABELS[:, 0], FINE, k=k) for k in (1, 2, 3)]
     at_2 = (0 + 1) / 2, (1 + 0) / 2, (2 + 0) / 2, (0 + 2) / 2  # the last image: cat before dog, by id
     at_3 = (0 + 1 + 2) / 3, (1 + 0 + 2) / 3, (2 + 0 + 1) / 3, (0 + 2 + 2) / 3
-    assert found == pytest.approx([3 / 4, sum(at_2) / 4, sum(at_3) / 4])
+    assert distances == pytest.approx([3 / 4, sum(at_2) / 4, sum(at_3) / 4])
 
 
 @pytest.mark.parametrize("k", [0, 4])
@@ -74,9 +74,9 @@ def test_tree_inconsistency_is_contradiction_not_error() -> None:
 
 
 def test_path_overlap_counts_answered_classes_and_their_ancestors() -> None:
-    found = path_overlap(PETS.parents, LABELS, ANSWERS)
+    overlap = path_overlap(PETS.parents, LABELS, ANSWERS)
     shared, answered, true = 2 + 1 + 1 + 2, 2 + 2 + 3 + 2, 8  # carp and mammal imply fish as well: three classes
-    assert found == pytest.approx({"precision": shared / answered, "recall": shared / true, "f1": 12 / 17})
+    assert overlap == pytest.approx({"precision": shared / answered, "recall": shared / true, "f1": 12 / 17})
 
 
 def test_path_overlap_of_nothing_shared_is_zero() -> None:
@@ -84,13 +84,13 @@ def test_path_overlap_of_nothing_shared_is_zero() -> None:
 
 
 def test_the_summary_holds_every_figure() -> None:
-    found = dict(summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND]))
+    summary = dict(summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND]))
     losses = {"fine": -np.log([0.5, 0.3, 0.3, 0.6]).mean(), "kind": -np.log([0.75, 0.9, 0.6, 0.8]).mean()}
-    assert found.pop("loss") == pytest.approx(losses)
-    assert found.pop("calibration_error") == pytest.approx({"fine": 0.325, "kind": 0.2375})
-    assert found.pop("severity_chance") == pytest.approx([1 / 3, 2 / 3])
-    assert found.pop("hierarchical") == path_overlap(PETS.parents, LABELS, ANSWERS)
-    assert found == {
+    assert summary.pop("loss") == pytest.approx(losses)
+    assert summary.pop("calibration_error") == pytest.approx({"fine": 0.325, "kind": 0.2375})
+    assert summary.pop("severity_chance") == pytest.approx([1 / 3, 2 / 3])
+    assert summary.pop("hierarchical") == path_overlap(PETS.parents, LABELS, ANSWERS)
+    assert summary == {
         "images": 4,
         "known": {"fine": 4, "kind": 4},
         "recall": {"fine": [0.5, 0.0, 1.0], "kind": [1.0, 1.0]},
@@ -108,24 +108,24 @@ def test_the_summary_holds_every_figure() -> None:
 
 def test_the_summary_ranks_leaves_by_the_given_scores() -> None:
     perfect = np.eye(3)[LABELS[:, 0]]
-    found = summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND], leaf_scores=perfect)
-    assert found["hd"] == {"1": 0.0}
+    summary = summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND], leaf_scores=perfect)
+    assert summary["hd"] == {"1": 0.0}
 
 
 def test_unknown_labels_are_left_out_of_every_figure() -> None:
     partly = np.concatenate([LABELS, [[-1, 0], [-1, 1]]])
     more = np.concatenate([ANSWERS, [[DOG, 0], [CARP, 0]]])
-    found = summarise(
+    summary = summarise(
         PETS, labels=partly, answers=more, probabilities=[FINE[[0, 1, 2, 3, 0, 0]], KIND[[0, 1, 2, 3, 0, 0]]]
     )
     whole = summarise(PETS, labels=LABELS, answers=ANSWERS, probabilities=[FINE, KIND])
     for key in ("severity_counts", "mistake_severity", "hd", "full_path_accuracy", "hierarchical"):
-        assert found[key] == whole[key]
+        assert summary[key] == whole[key]
     for key in ("accuracy", "loss", "recall", "confusion", "calibration_error"):
-        assert found[key]["fine"] == whole[key]["fine"]
-    assert found["known"] == {"fine": 4, "kind": 6}
-    assert found["accuracy"]["kind"] == 5 / 6
-    assert found["recall"]["kind"] == [1.0, 0.5]
+        assert summary[key]["fine"] == whole[key]["fine"]
+    assert summary["known"] == {"fine": 4, "kind": 6}
+    assert summary["accuracy"]["kind"] == 5 / 6
+    assert summary["recall"]["kind"] == [1.0, 0.5]
     with pytest.raises(UserError, match="no test image is labelled at some level"):
         summarise(PETS, labels=partly[4:], answers=more[4:], probabilities=[FINE[:2], KIND[:2]])
 

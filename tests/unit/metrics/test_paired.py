@@ -50,15 +50,15 @@ def test_every_measure_is_the_metric_of_the_summary(unknown: int) -> None:
     p = predictions(1, unknown=unknown)
     figures = summarise(TREE, labels=p["labels"], answers=p["answers"], probabilities=[p["leaf"], p["kind"]])
     sides = measured(1, unknown=unknown), measured(2, unknown=unknown)
-    found = {row.metric: row.first for row in paired_differences(*sides, num_resamples=2)}
+    first = {row.metric: row.first for row in paired_differences(*sides, num_resamples=2)}
     for key in ("accuracy", "top5", "loss", "calibration_error", "hd"):
         for part, value in figures[key].items():
-            assert found.pop(f"{key}.{part}") == pytest.approx(value, rel=1e-12), (key, part)
+            assert first.pop(f"{key}.{part}") == pytest.approx(value, rel=1e-12), (key, part)
     for height, count in enumerate(figures["severity_counts"]):
-        assert found.pop(f"severity_{height}") == pytest.approx(count / (300 - unknown))
+        assert first.pop(f"severity_{height}") == pytest.approx(count / (300 - unknown))
     for key in ("mistake_severity", "full_path_accuracy", "tree_inconsistency"):
-        assert found.pop(key) == pytest.approx(figures[key])
-    assert found == {}
+        assert first.pop(key) == pytest.approx(figures[key])
+    assert first == {}
 
 
 def test_a_run_compared_with_itself_has_no_difference() -> None:
@@ -134,23 +134,23 @@ def evaluated(root: Path, seed: int, config: str = "", *, unknown: int = 0) -> P
 
 
 def test_two_run_folders_are_compared(tmp_path: Path) -> None:
-    found = compare(evaluated(tmp_path / "a", 1), evaluated(tmp_path / "b", 2))
-    assert found.images == 300
+    comparison = compare(evaluated(tmp_path / "a", 1), evaluated(tmp_path / "b", 2))
+    assert comparison.images == 300
     first, second = predictions(1), predictions(2)
     right = [p["answers"][:, 1] == p["labels"][:, 1] for p in (first, second)]
-    assert found.mcnemar["kind"] == mcnemar(*right)
-    by_name = {row.metric: row for row in found.differences}
+    assert comparison.mcnemar["kind"] == mcnemar(*right)
+    by_name = {row.metric: row for row in comparison.differences}
     assert by_name["accuracy.kind"].difference == pytest.approx(right[1].mean() - right[0].mean())
 
 
 def test_partly_labelled_images_are_compared_at_their_labelled_levels(tmp_path: Path) -> None:
-    found = compare(evaluated(tmp_path / "a", 1, unknown=100), evaluated(tmp_path / "b", 2, unknown=100))
-    assert (found.images, found.known) == (300, {"leaf": 200, "kind": 300})
-    assert list(comparison_lines(found, "a", "b"))[1] == "  leaf over 200 labelled images"
+    comparison = compare(evaluated(tmp_path / "a", 1, unknown=100), evaluated(tmp_path / "b", 2, unknown=100))
+    assert (comparison.images, comparison.known) == (300, {"leaf": 200, "kind": 300})
+    assert list(comparison_lines(comparison, "a", "b"))[1] == "  leaf over 200 labelled images"
     first, second = (predictions(seed, unknown=100) for seed in (1, 2))
     right = [p["answers"][:200, 0] == p["labels"][:200, 0] for p in (first, second)]
-    assert found.mcnemar["leaf"] == mcnemar(*right)
-    by_name = {row.metric: row for row in found.differences}
+    assert comparison.mcnemar["leaf"] == mcnemar(*right)
+    by_name = {row.metric: row for row in comparison.differences}
     assert by_name["accuracy.leaf"].difference == pytest.approx(right[1].mean() - right[0].mean())
 
 

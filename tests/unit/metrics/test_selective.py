@@ -33,8 +33,8 @@ def test_equal_confidences_share_their_error_rate() -> None:
 
 
 def test_the_figures_of_four_images() -> None:
-    found = selective_figures(("fine", "kind"), labels=LABELS, answers=ANSWERS, confidences=CONFIDENCES)
-    curve, back_off = found["risk_coverage"], found["back_off"]
+    figures = selective_figures(("fine", "kind"), labels=LABELS, answers=ANSWERS, confidences=CONFIDENCES)
+    curve, back_off = figures["risk_coverage"], figures["back_off"]
     assert curve["coverage"][-1] == 1
     assert curve["risk"]["fine"][-1] == 0.5  # the error of the level
     assert curve["risk"]["kind"][-1] == 0.25

@@ -68,3 +68,44 @@ def test_what_cannot_be_fitted_is_one_sentence() -> None:
         fit_weights(logits(), np.array([[-1, -1]]), PETS)
     with pytest.raises(RunError, match="NaN"):
         pool([np.full((1, 3), np.nan), np.log(KIND)], PETS, (1, 0))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("level", [0, 1])
+def test_outputs_that_are_not_finite_are_one_sentence(value: float, level: int) -> None:
+    """At every level, also one without a weight: its metrics would be wrong."""
+    heads = logits()
+    heads[level][0, 1] = value
+    for call in (lambda: pool(heads, PETS, (1, 0)), lambda: fit_weights(heads, np.array([[0, 0]]), PETS)):
+        with pytest.raises(RunError, match="NaN or infinite; train it again"):
+            call()
+
+
+def test_the_largest_outputs_of_a_float32_network_are_pooled() -> None:
+    largest = np.finfo(np.float32).max
+    heads = [np.array([[largest, -largest, 0]], np.float32), np.array([[0, -largest]], np.float32)]
+    np.testing.assert_array_equal(pool(heads, PETS, (pooling.LARGEST, pooling.LARGEST)), [[1, 0, 0]])
+    assert np.isfinite(fit_weights(heads, np.array([[1, 0]]), PETS)).all()
+
+
+def test_heads_that_are_always_wrong_keep_an_answer() -> None:
+    """Weights of 0 would fit best, and answer every image with the first leaf."""
+    labels = PETS.label_paths(np.array([0, 1, 2, 0]))
+    heads = [5 * np.eye(3)[[1, 2, 0, 2]], 5 * np.eye(2)[1 - labels[:, 1]]]
+    weights = fit_weights(heads, labels, PETS)
+    assert weights == (pooling.SMALLEST_LEAF, 0)
+    assert pool(heads, PETS, weights).argmax(axis=1).tolist() == [1, 2, 0, 2]
+
+
+def test_a_label_that_is_not_in_the_tree_is_refused() -> None:
+    for label in ([3, 0], [-1, 2]):
+        with pytest.raises(UserError, match="a label that is not in the tree"):
+            fit_weights(logits(), np.array([label]), PETS)
+
+
+def test_one_leaf_and_no_image_are_pooled() -> None:
+    one = LabelTree("one", ("fine",), (("a",),), ())
+    np.testing.assert_array_equal(pool([np.array([[-7.0]])], one, (1,)), [[1]])
+    assert fit_weights([np.array([[-7.0]])], np.array([[0]]), one) == (1,)
+    empty = node_probabilities(pool([np.zeros((0, 3)), np.zeros((0, 2))], PETS, (1, 1)), PETS)
+    assert [level.shape for level in empty] == [(0, 3), (0, 2)]

@@ -136,7 +136,7 @@ def test_places_engine_and_outputs_may_change(folder: RunFolder) -> None:
 
 def test_a_key_that_is_newer_than_the_checkpoint_has_its_default(folder: RunFolder) -> None:
     before = deciding(CONFIG)
-    del before["decode"]
+    del before["data.calibration"]
     stored = facts(config=json.dumps(before)) | {"history": history_digest([record(1)])}
     assert check_resumable(Checkpoint(1, {}, {}, stored), facts(), folder, num_epochs=5) == [record(1)]
 

@@ -3,12 +3,15 @@
 from collections import OrderedDict
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from treehead.spec import (
     BatchNorm2d,
     Conv2d,
     Dropout,
+    GlobalAvgMaxPool,
     GlobalAvgPool,
     Layer,
     LeakyReLU,
@@ -16,6 +19,7 @@ from treehead.spec import (
     MaxPool2d,
     NetSpec,
     Residual,
+    SiLU,
 )
 from treehead.types import Array, UserError
 
@@ -23,6 +27,11 @@ from treehead.types import Array, UserError
 class GlobalAvgPoolModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.mean((2, 3))
+
+
+class GlobalAvgMaxPoolModule(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.mean((2, 3)), functional.adaptive_max_pool2d(x, 1).flatten(1)], 1)
 
 
 class ResidualModule(nn.Sequential):
@@ -64,16 +73,21 @@ class Network(nn.Module):
 def module_of(layer: Layer) -> nn.Module:
     """The torch module of one layer of a spec."""
     match layer:
-        case Conv2d(in_channels, out_channels, kernel_size, stride):
-            return nn.Conv2d(in_channels, out_channels, kernel_size, stride, layer.padding, bias=False)
+        case Conv2d(in_channels, out_channels, kernel_size, stride, frozen):
+            convolution = nn.Conv2d(in_channels, out_channels, kernel_size, stride, layer.padding, bias=False)
+            return convolution.requires_grad_(not frozen)
         case BatchNorm2d(num_channels):
             return nn.BatchNorm2d(num_channels)
         case LeakyReLU(slope):
             return nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(inplace=True)
+        case SiLU():
+            return nn.SiLU()
         case MaxPool2d(kernel_size):
             return nn.MaxPool2d(kernel_size)
         case GlobalAvgPool():
             return GlobalAvgPoolModule()
+        case GlobalAvgMaxPool():
+            return GlobalAvgMaxPoolModule()
         case Dropout(rate):
             return PlannedDropout(rate)
         case Linear(in_features, out_features):

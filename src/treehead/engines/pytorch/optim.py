@@ -18,7 +18,7 @@ class Optimizers:
     """The optimizer of all parameters of a network. Weight decay acts on kernels (two axes and more) alone."""
 
     def __init__(self, network: Network, config: Optimizer) -> None:
-        self._parameters = dict(network.named_parameters())
+        self._parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self._muon: Muon | None = None
         self._inner_scale = 1.0
         rest = list(self._parameters.values())
@@ -110,17 +110,24 @@ class Muon:
 def orthogonalised(matrix: Tensor) -> Tensor:
     """Approximately the nearest matrix of orthonormal rows (or columns, whichever are fewer): singular values near 1.
 
-        X = matrix / ||matrix||;  three times:  A = X X^T,  X = a X + (b A + c A A) X
+        X = matrix / ||matrix||;  three times:  A = X X^T,  X = Q X,  Q = a I + b A + c A A
 
     Shapes: (M, N) float32, both ways.
-    Conventions: the Frobenius norm, with 1e-7 added; (a, b, c) of `NEWTON_SCHULZ`; float32 throughout.
+    Conventions: the Frobenius norm, with 1e-7 added; (a, b, c) of `NEWTON_SCHULZ`; float32 throughout. The three Q are
+        polynomials of the first A, so they commute, and the next A is Q A Q: the large matrix is multiplied twice
+        instead of six times.
     Source: Jordan et al. 2024 (Newton-Schulz iteration, quintic).
     """
     a, b, c = NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
-    for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    gram = product = x @ x.T
+    for step in range(NEWTON_SCHULZ_STEPS):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        product = factor @ product if step else factor
+        if step < NEWTON_SCHULZ_STEPS - 1:
+            gram = factor @ gram @ factor
+    x = product @ x
     return x.T if tall else x

@@ -22,7 +22,7 @@ def sam_perturbation(network: nn.Module, radius: float) -> Iterator[None]:
     Source: Foret et al. 2021, arXiv:2010.01412, eq. 2; scaled by the norm of each kernel as in Kwon et al. 2021,
         arXiv:2102.11600, eq. 3, with one factor per layer.
     """
-    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1 and parameter.requires_grad]
     gradients = [kernel.grad for kernel in kernels if kernel.grad is not None]
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]

@@ -23,6 +23,7 @@ from treehead.engines.pytorch.network import Network, PlannedDropout, numpy_copy
 from treehead.engines.pytorch.optim import Optimizers
 from treehead.engines.pytorch.recording import Recorder
 from treehead.engines.pytorch.sam import sam_perturbation
+from treehead.system import reuse_freed_memory
 from treehead.types import Array, Weights
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class PyTorchTrainer:
     def __init__(self, engine: "PyTorchEngine", objective: Objective, optimizer: Optimizer, images: Images) -> None:
         self.engine, self.objective = engine, objective
         device = engine.torch_device
+        if device.type == "cpu":
+            reuse_freed_memory()
         self._losses = HeadLosses(objective, device)
         self.optimizer = Optimizers(engine.network, optimizer)
         self._dropouts = [module for module in engine.network.modules() if isinstance(module, PlannedDropout)]

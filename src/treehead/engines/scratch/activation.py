@@ -1,7 +1,8 @@
-"""Activations without a norm before them; those after a norm are fused into it, see `norm`."""
+"""Activations as layers of their own; a leaky ReLU after a norm is fused into it, see `norm`."""
 
 import numpy as np
 
+from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Plain
 from treehead.types import Array
 
@@ -24,3 +25,43 @@ class LeakyReLU(Plain):
             return dy * gain
 
         return x * gain, backward
+
+
+class SiLU(Plain):
+    """Multiply every value by its logistic sigmoid: y = x * s, s = 1 / (1 + exp(-x)).
+
+        dx = dy * gain,  gain = s + y * (1 - s)
+
+    Shapes: x, y: any shape, same dtype.
+    Source: Elfwing, Uchibe & Doya 2018, arXiv:1702.03118.
+    """
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        y, gain = (mode.work.empty(x.shape, x.dtype) for _ in range(2))
+        block = max(1, 2**19 // x[0].nbytes)
+
+        def forward_block(start: int, stop: int) -> None:
+            silu(x[start:stop].ravel(), y[start:stop].ravel(), gain[start:stop].ravel())
+
+        def backward(dy: Array) -> Array:
+            dx = mode.work.empty(x.shape, x.dtype)
+
+            def backward_block(start: int, stop: int) -> None:
+                np.multiply(dy[start:stop], gain[start:stop], out=dx[start:stop])
+
+            mode.work.over_blocks(backward_block, len(x), block=block)
+            return dx
+
+        mode.work.over_blocks(forward_block, len(x), block=block)
+        return y, backward
+
+
+@compiled_in("activation")
+def silu(x: Array, y: Array, gain: Array) -> None:
+    """y = x * s and gain = s + y * (1 - s), with s the sigmoid of x. Shapes: (n,); y, gain: written.
+
+    Conventions: x below -80 counts as -80, where s is 2e-35, so that the exponential stays finite in float32.
+    """
+    s = 1 / (1 + np.exp(-np.maximum(x, x.dtype.type(-80))))
+    y[...] = x * s
+    gain[...] = s + y * (1 - s)

@@ -6,16 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from treehead import spec
-from treehead.engines.scratch.activation import LeakyReLU
+from treehead.engines.scratch.activation import LeakyReLU, SiLU
 from treehead.engines.scratch.convolution import Conv2d
 from treehead.engines.scratch.dropout import Dropout
 from treehead.engines.scratch.layer import Layer, Mode, Param
 from treehead.engines.scratch.linear import Linear
 from treehead.engines.scratch.norm import BatchNorm2d
-from treehead.engines.scratch.pooling import GlobalAvgPool, MaxPool2d
+from treehead.engines.scratch.pooling import GlobalAvgMaxPool, GlobalAvgPool, MaxPool2d
 from treehead.engines.scratch.residual import Residual, Sequential
 from treehead.engines.scratch.winograd import WinogradConv2d
 from treehead.types import Array, UserError
+
+WINOGRAD_CHANNELS = 16
+"""The first convolution of a network uses Winograd tiles from so many channels; an RGB image has too few to gain."""
 
 
 class Network:
@@ -27,7 +30,7 @@ class Network:
     """
 
     def __init__(self, net: spec.NetSpec, *, dtype: type[np.floating] = np.float32) -> None:
-        self.trunk = Sequential(list(_layers(net.trunk, dtype, first=True)))
+        self.trunk = Sequential(list(_layers(net.trunk, dtype, first=True)), first=True)
         self.heads = {name: Linear(head.in_features, head.out_features, dtype=dtype) for name, head in net.heads}
         self._all = Sequential([("trunk", self.trunk), ("heads", Sequential(list(self.heads.items())))])
 
@@ -54,8 +57,10 @@ def _layers(
     named: tuple[tuple[str, spec.Layer], ...], dtype: type[np.floating], *, first: bool = False
 ) -> Iterator[tuple[str, Layer]]:
     """The layers of a spec; `first`: they are the first of the network."""
-    for number, fused in enumerate(_fused(named)):
-        yield fused.name, _layer(fused, dtype, first=first and number == 0)
+    for fused in _fused(named):
+        layer = _layer(fused, dtype, first=first)
+        first = first and not layer.params()  # whether the gradient of what comes next is needed
+        yield fused.name, layer
 
 
 class _Fused(NamedTuple):
@@ -82,18 +87,22 @@ def _fused(named: tuple[tuple[str, spec.Layer], ...]) -> list[_Fused]:
 def _layer(fused: _Fused, dtype: type[np.floating], *, first: bool) -> Layer:
     name, layer, slope = fused.name, fused.layer, 1.0 if fused.slope is None else fused.slope
     match layer:
-        case spec.Conv2d(in_channels, out_channels, 3, 1) if not first:
-            return WinogradConv2d(in_channels, out_channels, dtype=dtype)
-        case spec.Conv2d(in_channels, out_channels, kernel_size, stride):
-            return Conv2d(in_channels, out_channels, kernel_size, stride, first=first, dtype=dtype)
+        case spec.Conv2d(in_channels, out_channels, 3, 1, False) if not first or in_channels >= WINOGRAD_CHANNELS:
+            return WinogradConv2d(in_channels, out_channels, first=first, dtype=dtype)
+        case spec.Conv2d(in_channels, out_channels, kernel_size, stride, frozen):
+            return Conv2d(in_channels, out_channels, kernel_size, stride, first=first, frozen=frozen, dtype=dtype)
         case spec.BatchNorm2d(num_channels):
             return BatchNorm2d(num_channels, slope=slope, dtype=dtype)
         case spec.LeakyReLU(own_slope):
             return LeakyReLU(own_slope)
+        case spec.SiLU():
+            return SiLU()
         case spec.MaxPool2d(kernel_size):
             return MaxPool2d(kernel_size)
         case spec.GlobalAvgPool():
             return GlobalAvgPool()
+        case spec.GlobalAvgMaxPool():
+            return GlobalAvgMaxPool()
         case spec.Dropout(rate):
             return Dropout(rate)
         case spec.Linear(in_features, out_features):

@@ -1,4 +1,4 @@
-"""Pooling: the largest of each window, and the mean of the plane.
+"""Pooling: the largest of each window, and the mean and the largest of the plane.
 
 N images, H W input, P Q output, C channels.
 """
@@ -87,3 +87,28 @@ class GlobalAvgPool(Plain):
             return dx
 
         return x.mean(axis=(1, 2)), backward
+
+
+class GlobalAvgMaxPool(Plain):
+    """Mean over the image plane, then its maximum.
+
+        y[n,c] = mean_hw x[n,h,w,c];  y[n,C+c] = max_hw x[n,h,w,c]
+        dx[n,h,w,c] = dy[n,c] / (H * W), plus dy[n,C+c] at the maximum
+
+    Shapes: x: (N, H, W, C); y: (N, 2 * C).
+    Conventions: of equal values the first in reading order is the maximum (as in PyTorch).
+    """
+
+    def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        num, height, width, channels = x.shape
+        plane = x.reshape(num, height * width, channels)
+        place = plane.argmax(axis=1, keepdims=True)
+
+        def backward(dy: Array) -> Array:
+            dx = mode.work.empty(plane.shape, x.dtype)
+            dx[...] = (dy[:, :channels] / x.dtype.type(height * width))[:, None, :]
+            largest_dx = np.take_along_axis(dx, place, axis=1) + dy[:, None, channels:]
+            np.put_along_axis(dx, place, largest_dx, axis=1)
+            return dx.reshape(x.shape)
+
+        return np.concatenate([plane.mean(axis=1), np.take_along_axis(plane, place, axis=1)[:, 0]], axis=1), backward

@@ -10,11 +10,14 @@ from treehead.types import Array
 class Sequential:
     """Each layer on the output of the one before it; backward in reverse order.
 
-    y = layer_n(... layer_2(layer_1(x)))
+        y = layer_n(... layer_2(layer_1(x)))
+
+    Conventions: with `first`, dx is not needed: the layers before the first parameters have no backward.
     """
 
-    def __init__(self, layers: Sequence[tuple[str, Layer]]) -> None:
+    def __init__(self, layers: Sequence[tuple[str, Layer]], *, first: bool = False) -> None:
         self.layers = tuple(layers)
+        self._without_backward = num_untrained(self.layers) if first else 0
 
     def params(self) -> dict[str, Param]:
         return {f"{name}.{inner}": p for name, layer in self.layers for inner, p in layer.params().items()}
@@ -24,10 +27,16 @@ class Sequential:
 
     def forward(self, x: Array, mode: Mode) -> tuple[Array, Backward]:
         backwards: list[Backward] = []
-        for _, layer in self.layers:
+        for number, (_, layer) in enumerate(self.layers):
             x, backward = layer.forward(x, mode)
-            backwards.append(backward)
+            if number >= self._without_backward:
+                backwards.append(backward)
         return x, lambda dy: _chained(reversed(backwards), dy)
+
+
+def num_untrained(layers: Sequence[tuple[str, Layer]]) -> int:
+    """How many layers come before the first one with parameters."""
+    return next((number for number, (_, layer) in enumerate(layers) if layer.params()), len(layers))
 
 
 def _chained(backwards: Iterable[Backward], dy: Array) -> Array:

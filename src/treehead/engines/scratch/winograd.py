@@ -6,6 +6,7 @@ N images, H W image, C in, K out; T tiles of 4x4 outputs, computed from 6x6 inpu
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from treehead.engines.scratch.convolution import Conv2d
 from treehead.engines.scratch.kernels import compiled_in
 from treehead.engines.scratch.layer import Backward, Mode, Param
 from treehead.types import Array
@@ -37,13 +38,18 @@ class WinogradConv2d:
 
     Shapes: x: (N, H, W, C); y: (N, H, W, K); weight: (K, C, 3, 3); v: (36, T, C); u: (36, C, K); m: (36, T, K).
     Conventions: no bias; tiles beyond the edge of the image are padded with zeros and cropped. The rounding error is
-        about ten times that of the direct sum.
+        about ten times that of the direct sum. With `first`, dx is not needed: backward returns an empty array.
+        Planes of up to 2x2 pixels, where tiles need no fewer multiplications, are computed by `Conv2d`.
     Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.3.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, dtype: type[np.floating] = np.float32) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, first: bool = False, dtype: type[np.floating] = np.float32
+    ) -> None:
         memory = np.zeros((3, 3, in_channels, out_channels), dtype)
         self.weight = Param(memory.transpose(3, 2, 0, 1))  # indexed as OIHW, stored as HWIO: the order of the products
+        self.first, self._direct = first, Conv2d(in_channels, out_channels, first=first, dtype=dtype)
+        self._direct.weight = self.weight
 
     def params(self) -> dict[str, Param]:
         return {"weight": self.weight}
@@ -55,6 +61,8 @@ class WinogradConv2d:
         num, height, width, _ = x.shape
         out_channels, in_channels = self.weight.value.shape[:2]
         tiles = -(-height // 4) * -(-width // 4)  # of an image
+        if 9 * height * width <= 36 * tiles:
+            return self._direct.forward(x, mode)
         work, empty = mode.work, mode.work.empty
         spread = np.kron(KERNEL, KERNEL).astype(x.dtype)  # (36, 9)
         u = (spread @ self.weight.value.transpose(2, 3, 1, 0).reshape(9, -1)).reshape(36, in_channels, out_channels)
@@ -70,16 +78,14 @@ class WinogradConv2d:
             transform_output(m, y, start, stop)
 
         def backward(dy: Array) -> Array:
-            dm, dv, dx = (
-                m,
-                empty(v.shape, x.dtype),
-                empty(x.shape, x.dtype),
-            )  # dm reuses the memory of m
-            du = empty(u.shape, x.dtype)
+            dm, du = m, empty(u.shape, x.dtype)  # dm reuses the memory of m
+            dv, dx = (empty((0,) if self.first else like.shape, x.dtype) for like in (v, x))
 
             def backward_block(start: int, stop: int) -> None:
                 block_tiles = slice(start * tiles, stop * tiles)
                 transform_output_gradient(dy, dm, start, stop)
+                if self.first:
+                    return
                 np.matmul(dm[:, block_tiles], u.swapaxes(1, 2), out=dv[:, block_tiles])
                 transform_input_gradient(dv, dx, start, stop)
 

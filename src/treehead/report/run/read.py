@@ -159,7 +159,7 @@ def _read_history(folder: RunFolder, levels: Sequence[str]) -> list[EpochRecord]
 
 def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
     path = folder.metrics
-    metrics = _record(path, folder.read_json(path), Metrics)
+    metrics = _record(path, _upgraded(folder.read_json(path)), Metrics)
     if list(metrics["levels"]) != list(tree.levels):
         raise _damaged(path, f"its levels {metrics['levels']} are not the tree's levels {list(tree.levels)}")
     if len(metrics["severity_counts"]) != len(tree.levels) + 1:
@@ -174,6 +174,15 @@ def _read_metrics(folder: RunFolder, tree: LabelTree) -> Metrics:
             if shape != (size, size):
                 raise _damaged(path, f"the {level} confusion matrix is {shape}, the tree has {size} classes")
     return metrics
+
+
+def _upgraded(value: Any) -> Any:
+    """Metrics of an earlier version, which had a temperature per head: without weights, and without guarantees."""
+    if not isinstance(value, dict) or "guarantees" in value or "temperature" not in value.get("calibration", ()):
+        return value
+    calibration = {"before": value["calibration"]["before"], "after": value["calibration"]["after"]}
+    without = {"weights": {}, "images": value["calibration"]["images"], "source": "measured by an earlier version"}
+    return value | {"calibration": calibration | without, "guarantees": {"risk_control": [], "sets": []}}
 
 
 def _counted(folder: RunFolder, tree: LabelTree) -> dict[str, list[list[int]]]:

@@ -67,7 +67,7 @@ class ClassRecall:
 
 
 def level_rows(record: RunRecord) -> list[Row]:
-    """The metrics of every level's head."""
+    """The metrics of every level."""
     metrics, levels = record.metrics, record.levels
     if metrics is None:
         return []
@@ -171,6 +171,69 @@ def _hd_name(figures: SeverityFigures | Metrics) -> str:
 
 def _hd_values(figures: SeverityFigures | Metrics) -> str:
     return " / ".join(wording.decimal(value) for value in figures["hd"].values())
+
+
+def calibration_rows(record: RunRecord) -> list[Row]:
+    """Loss and calibration error of every head alone and of the posterior, and the heads' weights."""
+    if record.metrics is None or not record.metrics["calibration"]["weights"]:
+        return []
+    calibration, levels = record.metrics["calibration"], record.levels
+    before, after = calibration["before"], calibration["after"]
+
+    def row(name: str, meaning: str, values: dict[str, float], show: Callable[[float], str]) -> Row:
+        return Row(name, meaning, tuple(show(values[level]) for level in levels))
+
+    error = "Expected calibration error"
+    return [
+        row("Weight", "How much the head of this level counts in the posterior.", calibration["weights"], _two_digits),
+        row("Loss", "Of the head of this level alone.", before["loss"], wording.decimal),
+        row("Loss, posterior", "Of the sums of the posterior's leaves.", after["loss"], wording.decimal),
+        row(error, "Of the head of this level alone.", before["calibration_error"], wording.percent),
+        row(
+            f"{error}, posterior", "Of the sums of the posterior's leaves.", after["calibration_error"], wording.percent
+        ),
+    ]
+
+
+def _two_digits(value: float) -> str:
+    return wording.decimal(value, 2)
+
+
+def bound_rows(record: RunRecord) -> list[Row]:
+    """Back-off with a bounded error: asked, realised with its interval, threshold, and the answered levels."""
+    if record.metrics is None:
+        return []
+    rows = []
+    for bound in record.metrics["guarantees"]["risk_control"]:
+        answered = [wording.percent(bound["answered"][level]) for level in record.levels]
+        unanswered = wording.percent(1 - sum(bound["answered"].values()))
+        realised = (wording.percent(bound["error"], 2), _interval(bound["low"], bound["high"]))
+        figures = (*realised, wording.percent(bound["threshold"]), *answered, unanswered)
+        rows.append(Row(f"at most {100 * bound['max_error']:g} %", "", figures))
+    return rows
+
+
+def set_rows(record: RunRecord) -> list[Row]:
+    """Prediction sets: asked, realised with its interval, and their size."""
+    if record.metrics is None:
+        return []
+    return [
+        Row(
+            f"at least {100 * sets['asked']:g} %",
+            "",
+            (
+                wording.percent(sets["coverage"], 2),
+                _interval(sets["low"], sets["high"]),
+                wording.decimal(sets["nodes"], 2),
+                wording.decimal(sets["leaves"], 2),
+            ),
+        )
+        for sets in record.metrics["guarantees"]["sets"]
+    ]
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{wording.percent(low, 2)} to {wording.percent(high, 2)}"
 
 
 def decoder_heads(record: RunRecord) -> list[str]:
@@ -286,6 +349,12 @@ def extremes(rows: Sequence[ClassRecall], number: int = 10) -> tuple[list[ClassR
     return list(rows[:number]), list(rows[::-1][:number])
 
 
+def work_text(environment: Environment) -> str:
+    """The training arithmetic in words; nothing for a run that does not have it."""
+    work = environment.get("work_pflop")
+    return "" if work is None else f"{work:.3g} PFLOP"
+
+
 def environment_rows(environment: Environment) -> list[tuple[str, str]]:
     """Machine, versions and times of a run as pairs of name and text; unknown values are left out."""
     machine, commit = environment["machine"], environment["commit"]
@@ -300,6 +369,7 @@ def environment_rows(environment: Environment) -> list[tuple[str, str]]:
         *environment["versions"].items(),
         ("started", wording.moment(environment["started"])),
         ("finished", wording.moment(environment["finished"])),
+        ("training work", work_text(environment)),
         ("training time", wording.duration(environment["seconds"])),
         ("peak memory", wording.size(environment["peak_memory_bytes"])),
     ]

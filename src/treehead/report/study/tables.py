@@ -41,7 +41,7 @@ def heads(record: StudyRecord) -> list[TableHead]:
     """The columns of `run_rows`, after the run's name."""
     texts = [*record.summary["axes"], *(["extra"] if _has_extras(record) else []), "state"]
     figures = [*(f"{level}, test" for level in record.summary["levels"]), "training loss", "validation loss"]
-    figures += [*(f"epochs to {mark} %" for mark in _marks(record)), "minutes", "parameters"]
+    figures += [*(f"epochs to {mark} %" for mark in _marks(record)), "minutes", "PFLOP", "parameters"]
     return [*(TableHead(text, number=False) for text in texts), *map(TableHead, figures)]
 
 
@@ -71,12 +71,13 @@ def _figures(record: StudyRecord, row: CellRow) -> list[TableCell]:
     accuracies = [figures["accuracy"][level] for level in record.summary["levels"]]
     epochs = [figures["epochs_to"][mark] for mark in _marks(record)]
     losses = [figures["train_loss"], figures["validation_loss"]]
-    parameters = row["parameters"]
+    parameters, work = row["parameters"], figures.get("work_pflop")
     return [
         *(TableCell(wording.percent(accuracy, 2), accuracy) for accuracy in accuracies),
         *(TableCell(wording.decimal(loss), loss) for loss in losses),
         *(TableCell(str(epoch or "never"), epoch or LAST) for epoch in epochs),
         TableCell(wording.decimal(figures["minutes"], 1), figures["minutes"]),
+        TableCell(wording.NOTHING if work is None else f"{work:.3g}", LAST if work is None else work),
         TableCell(wording.millions(parameters) if parameters else wording.NOTHING, parameters or LAST),
     ]
 

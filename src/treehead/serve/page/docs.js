@@ -24,7 +24,8 @@ function table(rows) {
       make("th", { scope: "row" }, make("code", {}, name)), make("td", {}, ...kind), make("td", {}, meaning))))));
 }
 
-function range({ minimum, maximum, default: value }) {
+function range(schema) {
+  const { minimum, maximum, default: value } = { ...schema.anyOf?.[0], ...schema };
   const parts = [minimum !== undefined && `minimum ${minimum}`, maximum !== undefined && `maximum ${maximum}`, value !== undefined && `default ${value}`];
   const text = parts.filter(Boolean).join(", ");
   return text && `(${text})`;

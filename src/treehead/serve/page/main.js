@@ -35,6 +35,10 @@ function describeModel() {
   const accuracy = model.accuracy?.[leaf];
   $("model").textContent = `${model.name}: ${sizes} classes` +
     (accuracy ? `; test accuracy ${(100 * accuracy).toFixed(1)} % (${readable(leaf)})` : "");
+  $("bound-part").hidden = !model.bounds.length;
+  $("bound").append(...model.bounds.map(({ max_error, threshold }) =>
+    make("option", { value: threshold }, `at most ${100 * max_error} % errors allow`)));
+  $("bound").title = model.calibration;
   $("under").append(make("option", { value: "" }, "all classes"));
   for (let level = model.levels.length - 1; level >= 0; level--) {
     const nodes = [...tree.nodes[level]].sort((a, b) => a.name.localeCompare(b.name));
@@ -145,14 +149,17 @@ function draw() {
   const share = (node) => nodes[tree.levels[node.level]][node.name];
   const best = nodesOf(tree, paths[0].path);
   const second = paths[1] ? nodesOf(tree, paths[1].path).filter((_, i, path) => path.every(share)) : []; // none if restricted to a leaf
-  const threshold = $("threshold").value / 100;
+  $("bound").disabled = Boolean(current.under); // a bound holds for the whole tree
+  const bound = current.under ? "" : $("bound").value;
+  $("threshold-part").hidden = bound !== "";
+  const threshold = bound === "" ? $("threshold").value / 100 : Number(bound);
   const answer = best.find((node) => share(node) >= threshold); // leaf first: the deepest
   $("threshold-value").textContent = `${$("threshold").value} %`;
   drawing.show({ src: current.src, best, second, deepest: answer ? answer.level : tree.levels.length, share });
   describeAnswer({ best, answer, share, levels });
   $("paths").replaceChildren(
-    pathPart("Best path", "lit", best, paths[0].share, share),
-    ...(second.length ? [pathPart("Second-best path", "second", second, paths[1].share, share)] : []));
+    pathPart("Best path", "lit", best, share),
+    ...(second.length ? [pathPart("Second-best path", "second", second, share)] : []));
   outline($("outline"), tree, { share, best, second });
   hint(null);
 }
@@ -172,12 +179,11 @@ function describeAnswer({ best, answer, share, levels }) {
   $("answer").replaceChildren(title, make("p", { class: "quiet" }, sentences.filter(Boolean).join(" ")));
 }
 
-function pathPart(title, kind, path, whole, share) {
+function pathPart(title, kind, path, share) {
   const steps = path.map((node) =>
     make("li", {}, make("span", { class: "name" }, readable(node.name)), " ", make("span", { class: "number" }, percent(share(node)))));
-  const meaning = "The product of the probabilities along the path, divided by the sum over all paths";
   return make("div", { class: `ribbon ${kind}` },
-    make("p", { class: "small", title: meaning }, make("b", {}, title), make("span", { class: "quiet" }, `: share ${percent(whole)}`)),
+    make("p", { class: "small" }, make("b", {}, title)),
     make("ol", {}, ...steps));
 }
 
@@ -193,6 +199,7 @@ function hint(node) {
 
 $("file").addEventListener("change", () => { add($("file").files); $("file").value = ""; });
 $("threshold").addEventListener("input", draw);
+$("bound").addEventListener("change", draw);
 $("under").addEventListener("change", () => restrict($("under").value));
 $("clear").addEventListener("click", () => {
   for (const item of items.splice(0)) URL.revokeObjectURL(item.src);

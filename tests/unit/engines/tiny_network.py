@@ -24,9 +24,10 @@ OBJECTIVE = Objective(tuple(smoothed(np.eye(size), 0.1) for size in SIZES))
 WEIGHTS = np.array([1.0, 0.5, 0.25])
 """Of the levels' losses."""
 FLOAT32 = {
-    kind: EngineConfig.model_validate({"kind": kind, "device": "cpu", "precision": "float32", "threads": 2})
-    for kind in ("scratch", "pytorch")
+    kind: EngineConfig.model_validate({"kind": kind, "device": "cpu", "precision": "float32", "threads": threads})
+    for kind, threads in (("scratch", 2), ("pytorch", 1))
 }
+"""Two threads are torch's own matter, and on one core, which a worker has, they wait for each other."""
 BATCH = 10
 
 
