@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check lint docs format results clean
+.PHONY: demo test check campaign lint docs format results evidence clean
 
 demo: .venv/installed  ## train the built-in shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
@@ -14,6 +14,11 @@ test: .venv/installed-dev  ## everything that needs no accelerator, on two cores
 
 check: lint  ## what every commit must pass
 	$(PYTEST) -m "not slow and not browser"
+
+CASES ?= 1000
+SEED ?= 0
+campaign: .venv/installed-dev  ## the campaigns of tests/campaign with many cases: make campaign CASES=10000 SEED=7
+	$(PYTEST) tests/campaign --cases $(CASES) --seed $(SEED)
 
 lint: .venv/installed-dev  ## format, lint, types, imports
 	$(BIN)/ruff format --check .
@@ -31,6 +36,9 @@ format: .venv/installed-dev
 
 results: .venv/installed-dev  ## recompute what README and docs report from docs/results, and check it
 	$(BIN)/python tools/results.py --write
+
+evidence: .venv/installed-dev  ## recompute published figures by a program that shares no code with treehead
+	$(BIN)/python tools/evidence.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 
-def pytest_configure() -> None:
-    """Give each pytest-xdist worker its own cores, and let commands that tests start react to Ctrl-C.
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", type=int, help="random cases of each campaign; see tests/campaign")
+    parser.addoption("--seed", type=int, help="seed of the campaigns")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Pass on the options of the campaigns; give workers their own cores; let commands react to Ctrl-C.
 
     Networks train on all cores that a process may use: workers that share them would wait for each other. Processes
     that a worker starts inherit its cores. Ctrl-C is ignored where the tests were started by `make test &`.
     """
+    for name in ("cases", "seed"):
+        if (value := config.getoption(name)) is not None:
+            os.environ[f"TREEHEAD_{name.upper()}"] = str(value)
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

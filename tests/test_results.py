@@ -1,6 +1,7 @@
 """Every number that README and docs report follows from the files in docs/results."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import claims
+import evidence
 import publish_attempts
 import results
 from publishing import EVIDENCE, REPOSITORY, RESULTS, section_markers, stored_digest
@@ -29,6 +31,29 @@ def test_what_differs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(results, "EVIDENCE", page)
     monkeypatch.setattr(results, "stored_digest", lambda path: "" if path == figure else stored_digest(path))
     assert results.stale() == [page, figure]
+
+
+def test_an_independent_program_finds_the_same_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tampered sentences, tables and metrics are each found; the program imports nothing of treehead."""
+    source = Path(evidence.__file__).read_text(encoding="utf-8")
+    assert "treehead" not in {
+        name.split(".")[0] for name in re.findall(r"^(?:from|import) (\S+)", source, re.MULTILINE)
+    }
+    assert evidence.main() == 0
+    page = tmp_path / "evidence.md"
+    text = EVIDENCE.read_text(encoding="utf-8")
+    changes = {
+        "severity makes 78 more": "severity makes 87 more",
+        "pairs of runs): significant": "pairs of runs): not significant",
+    }
+    for before, after in changes.items():
+        assert before in text
+        page.write_text(text.replace(before, after), encoding="utf-8")
+        monkeypatch.setattr(evidence, "PAGE", page)
+        assert evidence.main() == 1, before
+    capsys.readouterr()
 
 
 def test_a_number_without_a_source_is_found() -> None:

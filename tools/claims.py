@@ -106,7 +106,7 @@ class Facts:
 def facts() -> Facts:
     """Every number that a sentence may state."""
     losses = frozenset(_of_losses(summarise_folder(RESULTS / "severity")))
-    return Facts(frozenset((*_of_seeds(), *_of_attempts(), *_of_posterior())), losses)
+    return Facts(frozenset((*_of_seeds(), *_of_attempts(), *_of_sprint(), *_of_posterior())), losses)
 
 
 def accuracy(run: RunRecord, level: str) -> float:
@@ -134,6 +134,17 @@ def _of_seeds() -> Iterator[str]:
         values = [accuracy(run, level) for run in runs[:4]]
         yield from (f"{np.mean(values):.1f}", f"{np.mean(values):.2f}", f"{min(values):.2f}", f"{max(values):.2f}")
         yield f"{accuracy(runs[4], level):.2f}"
+
+
+def _of_sprint() -> Iterator[str]:
+    """Accuracy of the heads after the last epoch, on validation or test images as the run's name says."""
+    for path in sorted((RESULTS / "sprint" / "runs").glob("*/history.jsonl")):
+        last = read_run(path.parent).history[-1]["validation"]["accuracy"]
+        yield from (f"{100 * share:.2f}" for share in last.values())
+    seeds = [read_run(path.parent) for path in sorted((RESULTS / "sprint" / "runs").glob("seed*/metrics.json"))]
+    for level in seeds[0].levels:
+        mean = np.mean([accuracy(run, level) for run in seeds])
+        yield from (f"{mean:.2f}", f"{mean:.1f}")
 
 
 def _of_posterior() -> Iterator[str]:

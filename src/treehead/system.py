@@ -140,6 +140,20 @@ def termination_as_interrupt() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
+@contextmanager
+def on_hangup(handler: Callable[[int, Any], object]) -> Iterator[None]:
+    """Call `handler` on SIGHUP, where the platform has it and the process was not started to ignore it (nohup)."""
+    kind = getattr(signal, "SIGHUP", None)
+    if kind is None or signal.getsignal(kind) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(kind, handler)
+    try:
+        yield
+    finally:
+        signal.signal(kind, before)
+
+
 def own_process_group() -> Mapping[str, Any]:
     """Arguments of `subprocess.Popen` for a process that does not get the terminal's Ctrl-C itself."""
     if sys.platform == "win32":

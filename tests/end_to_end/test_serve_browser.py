@@ -125,6 +125,21 @@ def test_a_higher_threshold_backs_off_to_a_higher_level(opened: Open) -> None:
     expect(page.locator(".segment.lit")).to_have_count(3)
 
 
+def test_a_bound_on_errors_replaces_the_threshold(opened: Open) -> None:
+    page = opened()
+    page.get_by_role("button", name="Sample: apple").click()
+    bound, slider = page.get_by_label("Answer as deep as"), page.get_by_label("Confidence threshold")
+    expect(slider).to_be_visible()
+    bound.select_option("at most 20 % errors allow")
+    expect(slider).to_be_hidden()
+    loose = page.locator(".segment.lit.confident").count()
+    bound.select_option("at most 1 % errors allow")
+    assert page.locator(".segment.lit.confident").count() <= loose
+    page.get_by_label("Restrict to").select_option("group:plants")
+    expect(bound).to_be_disabled()  # a bound holds for the whole tree
+    expect(slider).to_be_visible()
+
+
 def test_the_answer_can_be_restricted_to_a_subtree(opened: Open) -> None:
     page = opened()
     page.get_by_role("button", name="Sample: orange").click()

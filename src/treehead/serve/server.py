@@ -13,6 +13,7 @@ from treehead.inference.classifier import SHIPPED, folder_of, load
 from treehead.inference.exported import exported_metrics
 from treehead.inputs import say
 from treehead.runfiles import RunFolder
+from treehead.system import on_hangup
 from treehead.types import UserError
 
 
@@ -42,8 +43,10 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
             names=names_of(host) | set(names),
             ready=lambda: _announce(name, address, open_to_others=host not in LOOPBACK, show=show),
         )
+        server = server_of(app)
         try:
-            server_of(app).run(sockets=[listener])
+            with on_hangup(server.handle_exit):
+                server.run(sockets=[listener])
         except KeyboardInterrupt:  # raised again by uvicorn after a graceful shutdown
             say("\nstopped", file=sys.stderr)
 
@@ -51,7 +54,10 @@ def serve(source: str, *, host: str, port: int, show: bool, names: Sequence[str]
 def _announce(name: str, address: str, *, open_to_others: bool, show: bool) -> None:
     say(f"serving {name} at {address} (JSON endpoint: {address}/docs); stop with Ctrl-C")
     if open_to_others:
-        say("other machines can send images to this server; use --host 127.0.0.1 to prevent it", file=sys.stderr)
+        say(
+            "whoever reaches this machine can send images to this server; use --host 127.0.0.1 to prevent it",
+            file=sys.stderr,
+        )
     if show:
         webbrowser.open(address)
 

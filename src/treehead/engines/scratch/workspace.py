@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,11 @@ class Workspace:
         self._pool = ThreadPoolExecutor(num_threads - 1) if num_threads > 1 else None
         self._free: dict[int, list[Array]] = defaultdict(list)
         self._lent: list[Array] = []
-        self._libraries = ThreadpoolController()
+
+    @cached_property
+    def _libraries(self) -> ThreadpoolController:
+        """The BLAS libraries, searched among all that the process has loaded: not for a workspace of one pass."""
+        return ThreadpoolController()
 
     @contextmanager
     def single_threaded_blas(self) -> Iterator[None]:
