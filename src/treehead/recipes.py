@@ -47,8 +47,8 @@ def cifar100_sprint() -> RunConfig:
     """Three heads on CIFAR-100 in about a twentieth of the arithmetic: a network and a schedule for eight epochs.
 
     Expect: fine 71.9, superclass 78.7, group 85.0 % (mean of two seeds, 71.72 and 72.01 % at the leaves) with 0.128
-    PFLOP, in 20 minutes on one thread of a shared CPU with AVX-512 BF16, by the code of commit 913d3204 with this
-    config. A patch-whitening network with Muon; images of 20 and 24 pixels in the first half.
+    PFLOP, by the code of commit 913d3204 with this config. A patch-whitening network with Muon; images of 20 and 24
+    pixels in the first half.
     """
     return changed(
         RunConfig(name="cifar100-sprint"),
