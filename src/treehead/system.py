@@ -1,5 +1,6 @@
 """Everything that depends on the platform: locks, signals, processor cores, memory."""
 
+import _thread
 import ctypes
 import os
 import platform
@@ -120,7 +121,8 @@ else:
 def termination_as_interrupt() -> Iterator[None]:
     """Let SIGTERM and SIGHUP, where the platform has them, raise KeyboardInterrupt as Ctrl-C does.
 
-    Conventions: a signal that the process was started to ignore (nohup) stays ignored; only in the main thread.
+    Conventions: a signal that the process was started to ignore (nohup) stays ignored; only in the main thread. An
+        interrupt that comes while Python runs a callback, which cannot raise, is raised again after it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -133,11 +135,23 @@ def termination_as_interrupt() -> Iterator[None]:
     kinds = [getattr(signal, name) for name in names if hasattr(signal, name)]
     kinds = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]
     before = {kind: signal.signal(kind, interrupt) for kind in kinds}
+    hook, sys.unraisablehook = sys.unraisablehook, _raised_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+def _raised_again(unraisable: Any) -> None:
+    """An unraisable hook: of weak references and finalizers, whose exceptions Python prints and then drops."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.02, _thread.interrupt_main)  # from another thread, when this hook has returned
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_run import make_run_folder
 
 import publish_scratch
 import treehead
-from conftest import make_run_folder
 from publishing import RESULTS, RUN_FILES
 from treehead.config import write_config
 from treehead.recipes import recipe

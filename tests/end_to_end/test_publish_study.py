@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from made_up_run import make_run_folder, small_tree
 from test_study_report import BAD, make_study
 
 import publish_study
-from conftest import make_run_folder, small_tree
 from publishing import RUN_FILES, section_markers
 from treehead.config import write_config
 from treehead.records.study import StudySummary

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_run import BuiltOnce, make_run_folder, small_tree
 from PIL import Image
 
-from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.metrics.selective import selective_figures
 from treehead.report import write_report

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from chromium import chromium, needs_chromium
+from made_up_run import BuiltOnce, make_run_folder, small_tree
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.report import write_report
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from made_up_run import MakeRun
 from PIL import Image
 
-from conftest import MakeRun
 from treehead import cli
 from treehead.hierarchy.cifar100 import cifar100_tree
 from treehead.hierarchy.tree import LabelTree

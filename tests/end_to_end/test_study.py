@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from command_line import command
+from made_up_run import make_run_folder
 
-from conftest import make_run_folder
 from treehead.config import read_config, write_config
 from treehead.runfiles import RunFolder, StudyFolder, write_json, write_text
 from treehead.study.builtin import shapes

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from chromium import chromium, needs_chromium
+from made_up_run import BuiltOnce, make_run_folder, small_tree
 from playwright.sync_api import Browser, Page, expect
 from test_report_browser import point_at
 
-from conftest import BuiltOnce, make_run_folder, small_tree
 from treehead.config import write_config
 from treehead.decode import DECODERS
 from treehead.report import write_study_report
@@ -47,7 +47,7 @@ def with_decoders(metrics: dict[str, Any]) -> dict[str, Any]:
     same = {"calibration_error": metrics["calibration_error"], "loss": metrics["loss"]}
     return metrics | {
         "decoders": dict.fromkeys(DECODERS, metrics),
-        "calibration": {"before": same, "after": same, "images": 0, "source": "no images were held out"},
+        "calibration": {"weights": {}, "images": 0, "source": "none held out", "before": same, "after": same},
     }
 
 

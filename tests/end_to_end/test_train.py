@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import command
+from made_up_run import BuiltOnce
 from PIL import Image
 
 import treehead
-from conftest import BuiltOnce
 from treehead.data.shapes import shapes
 from treehead.recipes import recipe
 from treehead.run import runner

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,18 @@ def test_signals_that_were_ignored_stay_ignored() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_an_interrupt_within_a_callback_is_not_lost() -> None:
+    """Python prints and drops what a finalizer raises: Ctrl-C at that moment would do nothing."""
+
+    class Interrupted:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def drop_it_and_go_on() -> None:
+        Interrupted()
+        time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt), system.termination_as_interrupt():
+        drop_it_and_go_on()
