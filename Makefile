@@ -4,7 +4,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check campaign lint docs format results evidence clean
+.PHONY: demo test check quick campaign lint docs format results evidence clean
 
 demo: .venv/installed  ## train the built-in shapes, write the report, say where it is
 	$(BIN)/treehead train shapes
@@ -12,7 +12,10 @@ demo: .venv/installed  ## train the built-in shapes, write the report, say where
 test: .venv/installed-dev  ## everything that needs no accelerator, on two cores
 	$(PYTEST)
 
-check: lint  ## what every commit must pass
+check: .venv/installed-dev  ## what every commit must pass: lint and the quick tests, side by side
+	$(MAKE) --jobs=2 --output-sync --no-print-directory lint quick
+
+quick: .venv/installed-dev  ## the tests that take seconds
 	$(PYTEST) -m "not slow and not browser"
 
 CASES ?= 1000

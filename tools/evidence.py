@@ -15,6 +15,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -306,6 +307,7 @@ def spread(values: Sequence[float], *, digits: int | None = None) -> str:
     return f"{mean} ± {half:,.{digits or 0}f}"
 
 
+@cache
 def t_quantile(degrees: int, probability: float = 0.975) -> float:
     """Quantile of Student's t distribution: its density integrated numerically, then bisected."""
     constant = math.gamma((degrees + 1) / 2) / (math.sqrt(degrees * math.pi) * math.gamma(degrees / 2))

@@ -13,10 +13,11 @@ CLASSES = ("animals/dog", "animals/cat", "plants/oak", "plants/rose")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The campaigns fork and set limits, which other systems cannot."""
+    """The campaigns are slow; they fork and set limits, which other systems cannot."""
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and not sys.platform.startswith("linux"):
+    for item in (item for item in items if here in item.path.parents):
+        item.add_marker(pytest.mark.slow)
+        if not sys.platform.startswith("linux"):
             item.add_marker(pytest.mark.skip(reason="the campaigns need Linux"))
 
 
