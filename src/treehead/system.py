@@ -2,6 +2,7 @@
 
 import _thread
 import ctypes
+import importlib
 import os
 import platform
 import signal
@@ -17,6 +18,11 @@ import filelock
 import psutil
 
 from treehead.types import UserError
+
+try:
+    fcntl: Any = importlib.import_module("fcntl")
+except ModuleNotFoundError:  # not on Windows, where filelock locks in another way
+    fcntl = None
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # numbers of glibc's malloc.h
 
@@ -70,51 +76,46 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-if sys.platform == "win32":
-
-    def _acquired(path: Path) -> Any:
-        lock = filelock.FileLock(path)
+def _acquired(path: Path) -> Any:
+    """A descriptor, or without `fcntl` a lock, that holds the file; None where another process has it."""
+    if fcntl is None:
         try:
-            return lock.acquire(timeout=0).lock
+            return filelock.FileLock(path).acquire(timeout=0).lock
         except filelock.Timeout:
             return None
-
-    def _is_at(lock: Any, path: Path) -> bool:
-        return path.exists()
-
-    def _release(lock: Any, path: Path) -> None:
-        lock.release()
-
-else:
-    import fcntl
-
-    def _acquired(path: Path) -> int | None:
-        """A file descriptor that holds the lock; None where another process has it."""
-        while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(handle)
-                return None
-            except OSError:
-                os.close(handle)
-                raise
-            if _is_at(handle, path):
-                return handle
-            os.close(handle)  # whoever held it has removed it a moment ago
-
-    def _is_at(handle: int, path: Path) -> bool:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            return os.path.samestat(os.fstat(handle), os.stat(path))
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
         except OSError:
-            return False
-
-    def _release(handle: int, path: Path) -> None:
+            os.close(handle)
+            raise
         if _is_at(handle, path):
-            with suppress(OSError):
-                path.unlink()
-        os.close(handle)
+            return handle
+        os.close(handle)  # whoever held it has removed it a moment ago
+
+
+def _is_at(held: Any, path: Path) -> bool:
+    """Whether what is held is still the file at `path`."""
+    if fcntl is None:
+        return path.exists()
+    try:
+        return os.path.samestat(os.fstat(held), os.stat(path))
+    except OSError:
+        return False
+
+
+def _release(held: Any, path: Path) -> None:
+    if fcntl is None:
+        held.release()
+        return
+    if _is_at(held, path):
+        with suppress(OSError):
+            path.unlink()
+    os.close(held)
 
 
 @contextmanager
