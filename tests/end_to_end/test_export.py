@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 import treehead
 from treehead.api import export_file
 from treehead.config import RunConfig, changed
+from treehead.data.image_file import read_image
 from treehead.decode import DECODERS
 from treehead.engines.weights import initial_weights
 from treehead.hierarchy.tree import LabelTree
@@ -21,6 +24,7 @@ from treehead.inference.classifier import classifier_of
 from treehead.inference.exported import Kind, export_model
 from treehead.inference.model import Model
 from treehead.posterior.held_out import Calibration
+from treehead.serve.drawings import DRAWINGS
 from treehead.spec import Layer, Residual, build_spec
 from treehead.types import Array, UserError, Weights
 
@@ -29,6 +33,7 @@ TREE = LabelTree.from_nested(
     ("fine", "kind", "group"),
     {"animal": {"bird": ["owl"], "fish": ["carp", "eel"]}, "plant": {"tree": ["oak"]}},
 )
+FLOAT32 = {"engine.device": "cpu", "engine.precision": "float32"}
 CALIBRATION = Calibration((1.5, 0.7, 0.2), 600, "600 images", "crm", (0.5,) * 500, (0.25,) * 500)
 SETTINGS: dict[str, dict[str, object]] = {
     "pool": {"network.stages": [{"width": 4, "residuals": 0}]},
@@ -233,3 +238,22 @@ def test_other_files_and_other_versions_are_refused(tmp_path: Path, monkeypatch:
     monkeypatch.undo()
     with pytest.raises(UserError, match="has export format 3, but this version of treehead reads formats 1 and 2"):
         treehead.load(path)
+
+
+@pytest.mark.slow
+def test_the_documented_snippet_prepares_a_picture_as_predict_does(tmp_path: Path) -> None:
+    """A wide picture that its camera held upright: neither squashed nor left lying."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "export.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    export_file("cifar100", kind="onnx", out=tmp_path / "cifar100.onnx")
+    wide = Image.new("RGB", (300, 128), "white")
+    wide.paste(DRAWINGS["orange"]().resize((128, 128)), (86, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    wide.rotate(90, expand=True).save(tmp_path / "otter.jpg", "PNG", exif=exif)  # a JPEG decoder would shrink it first
+    seen = snippet.replace("[path] =", "import sys; np.save('seen.npy', pixels)\n[path] =")
+    done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True, cwd=tmp_path)
+    prediction = treehead.load("cifar100", changes=FLOAT32).predict(tmp_path / "otter.jpg")
+    expected = read_image(tmp_path / "otter.jpg", shape=(3, 32, 32))
+    np.testing.assert_array_equal(np.load(tmp_path / "seen.npy")[0], expected)
+    assert done.stdout.strip() == str(list(prediction.names()[0]))
