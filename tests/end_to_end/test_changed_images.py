@@ -16,6 +16,8 @@ from treehead.api import load_dataset
 from treehead.recipes import config_of
 from treehead.types import UserError
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"ant": (220, 30, 30), "bee": (30, 200, 40), "cow": (30, 40, 220), "dog": (220, 220, 40)}
 QUICK = [
     *("data.image_px=32", "train.epochs=4", "train.batch_size=16", "network.grow=false", "engine.kind=scratch"),

@@ -10,6 +10,8 @@ import treehead
 from treehead.data.shapes import shapes
 from treehead.training.checkpoint import load_weights
 
+pytestmark = pytest.mark.slow
+
 CONFIG = treehead.changed(
     treehead.recipe("shapes"),
     {
