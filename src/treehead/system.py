@@ -148,11 +148,19 @@ def termination_as_interrupt() -> Iterator[None]:
 def _raised_again(unraisable: Any) -> None:
     """An unraisable hook: of weak references and finalizers, whose exceptions Python prints and then drops."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        again = threading.Timer(0.02, _thread.interrupt_main)  # from another thread, when this hook has returned
+        again = threading.Timer(0.02, _interrupt_main)  # from another thread, when this hook has returned
         again.daemon = True
         again.start()
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def _interrupt_main() -> None:
+    """Ctrl-C, as a signal where the platform can send one to a thread: it also ends a wait."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 @contextmanager
