@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from treehead.config.data import AugmentConfig, DataConfig
 from treehead.config.loss import CrossEntropyConfig, Loss
 from treehead.config.network import NetworkConfig
 from treehead.config.optimizer import AdamConfig, Optimizer, SamConfig, ScheduleConfig
-from treehead.config.section import FOLDER_NAME, Section
+from treehead.config.section import FolderName, Section
 
 
 class TrainConfig(Section):
@@ -45,7 +45,7 @@ class OutputConfig(Section):
 class RunConfig(Section):
     """The configuration of a run. The same config, code, engine and machine give the same numbers."""
 
-    name: str = "run"
+    name: FolderName = "run"
     """Name of the run folder."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Random seed of initial weights, split, shuffling, augmentation and dropout."""
@@ -61,10 +61,3 @@ class RunConfig(Section):
     """Decoder: how probabilities become one answer per level; the answers of `independent` may contradict the tree."""
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
-
-    @field_validator("name")
-    @classmethod
-    def _is_a_folder_name(cls, name: str) -> str:
-        if not FOLDER_NAME.fullmatch(name):
-            raise ValueError("this cannot be a folder name; begin with a letter or digit and use '.', '-' and '_'")
-        return name

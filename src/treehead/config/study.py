@@ -25,9 +25,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError
 
-from treehead.config.section import FOLDER_NAME, Section
+from treehead.config.section import FolderName, Section
 from treehead.inputs import cut, parsed_toml, printable, shown, shown_path
 from treehead.types import UserError
 
@@ -61,7 +61,7 @@ class ExtraTable(Section):
 class StudyFile(Section):
     """A study's TOML file."""
 
-    name: str
+    name: FolderName
     """Goes into the name of the study's folder."""
     about: str = ""
     """What the study asks, in a sentence or two."""
@@ -77,13 +77,6 @@ class StudyFile(Section):
     """Axes with named choices: axis, choice, and what the choice changes."""
     extra: dict[str, ExtraTable] = Field(default_factory=dict)
     """Ablations by name."""
-
-    @field_validator("name")
-    @classmethod
-    def _is_a_folder_name(cls, name: str) -> str:
-        if not FOLDER_NAME.fullmatch(name):
-            raise ValueError("this cannot be a folder name; begin with a letter or digit and use '.', '-' and '_'")
-        return name
 
 
 def read_study_file(text: str, where: str) -> StudyFile:
