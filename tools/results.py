@@ -125,7 +125,7 @@ def check_metrics() -> list[str]:
     tree, metrics = record.tree, record.metrics
     stored = read_predictions(folder, tree)
     calibration = read_calibration(folder, tree)
-    again = measure(
+    again, _ = measure(
         tree,
         labels=stored.labels,
         logits=stored.logits,

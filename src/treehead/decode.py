@@ -53,6 +53,12 @@ def decode(kind: str, nodes: Sequence[Array], tree: LabelTree, *, heads: Sequenc
     return DECODERS[kind](nodes if heads is None or kind not in OF_HEADS else heads, tree)
 
 
+def confidences(nodes: Sequence[Array], answers: Array) -> Array:
+    """The probability of every answer. Shapes: nodes: per level (N, K_l); answers: (N, L) class ids; returns (N, L)."""
+    rows = np.arange(len(answers))
+    return np.stack([level[rows, ids] for level, ids in zip(nodes, answers.T, strict=True)], axis=1)
+
+
 def restricted(heads: Sequence[Array], tree: LabelTree, leaves: Array) -> list[Array]:
     """Each head's probabilities given that the image shows a class below one node of the tree.
 

@@ -92,7 +92,7 @@ def _metrics(tree: dict[str, Any], labels: Array, answers: Array, rng: np.random
     logits = [rng.normal(0, 0.5, (labels.shape[1], len(names))) for names in tree["names"]]
     for level, chosen in zip(logits, answers, strict=True):
         level[np.arange(len(chosen)), chosen] += 4
-    return measure(
+    metrics, _ = measure(
         LabelTree.from_json(tree),
         labels=labels.T,
         logits=logits,
@@ -100,6 +100,7 @@ def _metrics(tree: dict[str, Any], labels: Array, answers: Array, rng: np.random
         decode_kind="independent",
         split="official",
     )
+    return metrics
 
 
 def _epoch(epoch: int, epochs: int, levels: Sequence[str], rng: np.random.Generator) -> EpochRecord:

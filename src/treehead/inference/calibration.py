@@ -30,3 +30,11 @@ def read_calibration(folder: RunFolder, tree: LabelTree) -> Calibration:
         raise UserError(
             f"{folder.calibration} is damaged ({error!r}); `treehead evaluate {folder.root}` writes it again"
         ) from None
+
+
+def usable_calibration(folder: RunFolder, tree: LabelTree) -> Calibration:
+    """As `read_calibration`, but the leaf head as it is in place of a file that cannot be used."""
+    try:
+        return read_calibration(folder, tree)
+    except UserError:
+        return uncalibrated(len(tree.levels), NO_IMAGES)

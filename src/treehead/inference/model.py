@@ -11,8 +11,8 @@ from treehead.config import EngineConfig, RunConfig, changed, read_config
 from treehead.engines.api import Engine
 from treehead.engines.weights import check_weights, weight_shapes
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.calibration import NO_IMAGES, read_calibration
-from treehead.posterior.held_out import Calibration, uncalibrated
+from treehead.inference.calibration import read_calibration, usable_calibration
+from treehead.posterior.held_out import Calibration
 from treehead.runfiles import RunFolder
 from treehead.spec import NetSpec, build_spec
 from treehead.training.checkpoint import read_weights, save_weights
@@ -68,16 +68,8 @@ def load_model(folder: RunFolder, changes: Mapping[str, object] | None = None, *
         )
     mean, std = input_statistics_of(folder.weights, weights, shape[0])
     check_weights(weights, weight_shapes(spec))
-    return Model(config, tree, spec, weights, mean, std, _calibration(folder, tree, refit=refit))
-
-
-def _calibration(folder: RunFolder, tree: LabelTree, *, refit: bool) -> Calibration:
-    try:
-        return read_calibration(folder, tree)
-    except UserError:
-        if not refit:
-            raise
-        return uncalibrated(len(tree.levels), NO_IMAGES)
+    calibration = (usable_calibration if refit else read_calibration)(folder, tree)
+    return Model(config, tree, spec, weights, mean, std, calibration)
 
 
 def _input_shape(folder: RunFolder) -> tuple[int, int, int]:

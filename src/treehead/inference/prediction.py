@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from treehead.decode import confidences
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.flat import ranked
 from treehead.metrics.selective import deepest_confident
@@ -57,8 +58,7 @@ class Prediction:
     @property
     def confidences(self) -> Array:
         """The probability of each answer, (N, number of levels), float64."""
-        rows = np.arange(len(self))
-        return np.stack([level[rows, ids] for level, ids in zip(self.probabilities, self.answers.T, strict=True)], 1)
+        return confidences(self.probabilities, self.answers)
 
     def names(self) -> list[tuple[str, ...]]:
         """Class names of the answers.

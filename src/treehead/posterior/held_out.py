@@ -5,12 +5,11 @@ Axes: N held-out images, L levels from the leaves up, K leaves.
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from treehead.decode import decode
+from treehead.decode import confidences, decode
 from treehead.hierarchy.tree import LabelTree
 from treehead.posterior.conformal import (
     back_off_threshold,
@@ -23,6 +22,8 @@ from treehead.posterior.pooling import LARGEST, fit_weights, node_probabilities,
 from treehead.types import Array, UserError
 
 FORMAT = 2
+MAX_ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Bounds on the error that reports and the web page show."""
 STEPS = 500
 """Guarantees are kept for errors of 0.001, 0.002, ... 0.5."""
 
@@ -34,7 +35,8 @@ class Calibration:
     weights: (L,), see `pooling.pool`; images: the number N of held-out images, 0 where there were none; source: which
     images these are, or why there are none; decoder: the one whose answers `back_off` is for, None where there were no
     images; back_off, sets: the threshold for each error of 0.001, 0.002, ... 0.5, None where N is too small, see
-    `conformal.back_off_threshold` and `conformal.set_threshold`.
+    `conformal.back_off_threshold` and `conformal.set_threshold`; donor: the run that it was taken over from, None for a
+    run's own.
     """
 
     weights: tuple[float, ...]
@@ -43,6 +45,7 @@ class Calibration:
     decoder: str | None = None
     back_off: tuple[float | None, ...] = ()
     sets: tuple[float | None, ...] = ()
+    donor: str | None = None
 
     @property
     def is_fitted(self) -> bool:
@@ -65,6 +68,14 @@ class Calibration:
                 f"{decoder}; run treehead evaluate with decode={self.decoder}, or without --max-error"
             )
         return self._threshold(self.back_off, max_error, "--max-error")
+
+    def bounds(self, decoder: str) -> dict[float, float]:
+        """The threshold of each of `MAX_ERRORS` that the held-out images allow for answers of `decoder`."""
+        thresholds = {}
+        for max_error in MAX_ERRORS:
+            with suppress(UserError):  # none or too few held-out images, or thresholds for another decoder
+                thresholds[max_error] = self.back_off_threshold(max_error, decoder=decoder)
+        return thresholds
 
     def set_threshold(self, coverage: float) -> float:
         """The probability from which on a leaf is in a prediction set that holds the truth with `coverage`.
@@ -112,9 +123,8 @@ def fit(logits: Sequence[Array], labels: Array, tree: LabelTree, *, decoder: str
     labels = labels[full]
     decoder = "crm" if decoder == "independent" else decoder
     answers = decode(decoder, nodes, tree, heads=[level[full] for level in logits]).answers
-    rows = np.arange(len(labels))
-    confidences = np.stack([level[rows, ids] for level, ids in zip(nodes, answers.T, strict=True)], axis=1)
-    risks, scores = risk_scores(confidences, answers == labels), nonconformity(nodes[0], labels[:, 0])
+    risks = risk_scores(confidences(nodes, answers), answers == labels)
+    scores = nonconformity(nodes[0], labels[:, 0])
     errors = [(step + 1) / (2 * STEPS) for step in range(STEPS)]
     enough = [len(labels) >= needed_images(error) for error in errors]
     return Calibration(
@@ -135,6 +145,7 @@ def to_json(calibration: Calibration, tree: LabelTree) -> dict[str, Any]:
         "weights": dict(zip(tree.levels, calibration.weights, strict=True)),
         "images": calibration.images,
         "source": calibration.source,
+        "donor": calibration.donor,
         "decoder": calibration.decoder,
         "back_off": list(calibration.back_off),
         "sets": list(calibration.sets),
@@ -158,12 +169,13 @@ def from_json(value: Mapping[str, Any], tree: LabelTree) -> Calibration:
     if value["tree"] != tree.digest:
         raise UserError("it was fitted on another tree")
     weights = _checked(tuple(float(value["weights"][level]) for level in tree.levels))
-    thresholds = [tuple(None if t is None else float(t) for t in value[key]) for key in ("back_off", "sets")]
-    for kept in thresholds:
+    back_off, sets = (tuple(None if t is None else float(t) for t in value[key]) for key in ("back_off", "sets"))
+    for kept in (back_off, sets):
         if len(kept) not in (0, STEPS) or any(t is not None and not 0 <= t <= 2 for t in kept):
             raise ValueError("its thresholds are not probabilities")
     decoder = value["decoder"] if value["decoder"] is None else str(value["decoder"])
-    return Calibration(weights, int(value["images"]), str(value["source"]), decoder, *thresholds)
+    donor = None if value.get("donor") is None else str(value["donor"])
+    return Calibration(weights, int(value["images"]), str(value["source"]), decoder, back_off, sets, donor)
 
 
 def _check_head(value: object) -> None:

@@ -4,10 +4,9 @@ Axes: N images, L levels, K_l classes of level l.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from treehead.config import RunConfig
+from treehead.config import RunConfig, deciding
 from treehead.data.dataset import Splits
 from treehead.engines.api import Engine
 from treehead.hierarchy.tree import LabelTree
@@ -18,9 +17,6 @@ from treehead.posterior.held_out import Calibration, fit, uncalibrated
 from treehead.records.run import CalibrationErrors, CalibrationFigures
 from treehead.run.predictions import rounded
 from treehead.types import Array, UserError
-
-NOT_DECIDING = ("name", "output", "engine", "data.root", "data.cache")
-"""Settings that change no probability, or only where files are."""
 
 
 def calibrate(engine: Engine, model: Model, splits: Splits) -> Calibration:
@@ -46,25 +42,13 @@ def borrowed(calibration: Calibration, *, donor: str, theirs: RunConfig, ours: R
             f"{donor} has no calibration to give: {calibration.source}; train it with data.split=90:10 or "
             "data.calibration=0.1"
         )
-    if calibration.source.startswith("run "):
-        raise UserError(f"{donor} has its calibration from another run: {calibration.source}; name that one")
-    differences = "; ".join(_differences(theirs, ours)) or "the same config"
-    return dataclasses.replace(calibration, source=f"run {donor}: {calibration.source}; {differences}")
-
-
-def _differences(theirs: RunConfig, ours: RunConfig) -> Iterator[str]:
-    one, two = _flat(theirs.model_dump(mode="json")), _flat(ours.model_dump(mode="json"))
-    for key in sorted(one.keys() | two.keys()):
-        if one.get(key) != two.get(key) and not key.startswith(NOT_DECIDING):
-            yield f"{key} = {one.get(key)} instead of {two.get(key)}"
-
-
-def _flat(section: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"train": {"epochs": 5}}` -> `{"train.epochs": 5}`."""
-    flat: dict[str, Any] = {}
-    for key, value in section.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+    if calibration.donor is not None:
+        raise UserError(f"{donor} has its calibration from the run {calibration.donor}; name that one")
+    one, two = deciding(theirs), deciding(ours)
+    different = (key for key in sorted(one.keys() | two.keys()) if one.get(key) != two.get(key))
+    differences = "; ".join(f"{key} = {one.get(key)} instead of {two.get(key)}" for key in different)
+    source = f"run {donor}: {calibration.source}; {differences or 'the same config'}"
+    return dataclasses.replace(calibration, source=source, donor=donor)
 
 
 def calibration_figures(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from treehead.data.dataset import Images, Splits
-from treehead.decode import decode
+from treehead.decode import confidences, decode
 from treehead.engines.api import Engine
 from treehead.hierarchy.tree import LabelTree
 from treehead.inference.calibration import write_calibration
@@ -38,9 +38,7 @@ def evaluate_model(engine: Engine, model: Model, splits: Splits, folder: RunFold
     test, tree, kind = splits.test, model.tree, model.config.decode
     calibration = calibrate(engine, model, splits)
     logits = rounded(engine.predict(test.pixels))
-    nodes, heads = calibration.posterior(logits, tree), [softmax(level) for level in logits]
-    answers = decode(kind, nodes, tree, heads=heads).answers
-    metrics = measure(
+    metrics, answers = measure(
         tree, labels=test.labels, logits=logits, calibration=calibration, decode_kind=kind, split=splits.name
     )
     write_calibration(folder, calibration, tree)
@@ -58,28 +56,28 @@ def measure(
     calibration: Calibration,
     decode_kind: str,
     split: str,
-) -> Metrics:
-    """The content of metrics.json.
+) -> tuple[Metrics, Array]:
+    """The content of metrics.json, and the answers (N, L) that it is of.
 
     Shapes: labels: (N, L) class ids, -1 where unknown; logits: per level (N, K_l).
     """
     nodes, heads = calibration.posterior(logits, tree), [softmax(level) for level in logits]
     decoded = decode(decode_kind, nodes, tree, heads=heads)
-    answers, rows = decoded.answers, np.arange(len(labels))
-    confidences = np.stack([level[rows, ids] for level, ids in zip(nodes, answers.T, strict=True)], axis=1)
+    answers, confidence = decoded.answers, confidences(nodes, decoded.answers)
     figures = {"nodes": nodes, "answers": answers, "labels": labels}
-    return {
+    metrics: Metrics = {
         "format": FORMAT,
         "tree": tree.name,
         "levels": list(tree.levels),
         "decode": decode_kind,
         "split": split,
         **summarise(tree, labels=labels, answers=answers, probabilities=nodes, leaf_scores=decoded.leaf_scores),
-        **selective_figures(tree.levels, labels=labels, answers=answers, confidences=confidences),
+        **selective_figures(tree.levels, labels=labels, answers=answers, confidences=confidence),
         "calibration": calibration_figures(calibration, tree, logits=logits, nodes=nodes, labels=labels),
         "guarantees": guarantee_figures(calibration, tree, decoder=decode_kind, **figures),
         **tree_figures(tree, labels=labels, nodes=nodes, heads=heads, decode_kind=decode_kind),
     }
+    return metrics, answers
 
 
 def misclassified_samples(test: Images, answers: Array, heights: Array) -> dict[str, Array]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from treehead.decode import confidences
 from treehead.hierarchy.tree import LabelTree
 from treehead.metrics.intervals import binomial_interval
 from treehead.metrics.selective import deepest_confident
@@ -15,7 +16,6 @@ from treehead.posterior.held_out import Calibration
 from treehead.records.run import GuaranteeFigures, RiskControl, SetFigures
 from treehead.types import Array, UserError
 
-MAX_ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 
 
@@ -40,15 +40,10 @@ def guarantee_figures(
 def _risk_control(
     calibration: Calibration, tree: LabelTree, nodes: list[Array], answers: Array, labels: Array, decoder: str
 ) -> list[RiskControl]:
-    rows = np.arange(len(labels))
-    confidences = np.stack([level[rows, ids] for level, ids in zip(nodes, answers.T, strict=True)], axis=1)
+    confidence = confidences(nodes, answers)
     figures: list[RiskControl] = []
-    for asked in MAX_ERRORS:
-        try:
-            threshold = calibration.back_off_threshold(asked, decoder=decoder)
-        except UserError:
-            continue
-        depth = deepest_confident(confidences, threshold=threshold)
+    for asked, threshold in calibration.bounds(decoder).items():
+        depth = deepest_confident(confidence, threshold=threshold)
         answered = np.flatnonzero(depth < len(tree.levels))
         wrong = int((answers != labels)[answered, depth[answered]].sum())
         low, high = binomial_interval(wrong, len(labels))

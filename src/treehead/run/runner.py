@@ -17,7 +17,7 @@ from treehead.engines.weights import initial_weights
 from treehead.engines.whitening import whitening_kernels
 from treehead.extras import require
 from treehead.hierarchy.tree import LabelTree
-from treehead.inference.calibration import NO_IMAGES
+from treehead.inference.calibration import NO_IMAGES, usable_calibration
 from treehead.inference.model import Model, build_engine, engine_kind, load_model, save_model
 from treehead.posterior.held_out import uncalibrated
 from treehead.records.run import Environment, EpochRecord, LayerRow, Metrics, Network
@@ -239,7 +239,8 @@ def _train(setup: _Setup, folder: RunFolder, record: ImageRecord, callback: Call
     }
     validation = setup.splits.validation
     fit(trainer, validation, schedule, levels=levels, folder=folder, belongs_to=belongs_to, callback=callback)
-    model = dataclasses.replace(model, weights=trainer.engine.weights())
+    calibration = usable_calibration(folder, model.tree)  # what a finished run has taken over from another one
+    model = dataclasses.replace(model, weights=trainer.engine.weights(), calibration=calibration)
     save_model(folder, model)
     environment: Environment = folder.read_json(folder.environment) | _engine_facts(config, trainer.engine)
     seconds = sum(record["seconds"] for record in folder.read_history())

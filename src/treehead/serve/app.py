@@ -7,7 +7,7 @@ are predicted together.
 import errno
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -38,7 +38,6 @@ from treehead.types import Array, UserError
 PAGE = Path(__file__).parent / "page"
 CONFIDENCE = 0.8
 """Threshold of a request that names none."""
-MAX_ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 PREDICT_ERRORS: Responses = {
     413: {"model": Error, "description": "Too many bytes, images or pixels"},
@@ -112,7 +111,7 @@ def _add_model(
         input_shape=list(classifier.input_shape),
         decode=classifier.decode,
         calibration=classifier.calibration.source,
-        bounds=_bounds(classifier),
+        bounds=[Bound(*pair) for pair in classifier.calibration.bounds(classifier.decode).items()],
         accuracy=accuracy,
         limits=Limits(max_bytes, MAX_IMAGES, MAX_PIXELS, list(FORMATS)),
     )
@@ -126,15 +125,6 @@ def _add_model(
     def label_tree() -> Tree:
         """Get the label tree."""
         return Tree(**tree.to_json())
-
-
-def _bounds(classifier: Classifier) -> list[Bound]:
-    bounds = []
-    for error in MAX_ERRORS:
-        with suppress(UserError):  # too few held-out images for it, or none
-            threshold = classifier.calibration.back_off_threshold(error, decoder=classifier.decode)
-            bounds.append(Bound(error, threshold))
-    return bounds
 
 
 def _add_predict(app: FastAPI, classifier: Classifier) -> None:

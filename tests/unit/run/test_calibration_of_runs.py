@@ -85,12 +85,12 @@ def test_another_runs_calibration_says_where_it_is_from() -> None:
     theirs = Calibration((1.2, 0.1), 500, "500 images held out of the training", "crm", (), ())
     short = changed(RunConfig(), {"train.epochs": 10, "data.split": "90:10", "engine.kind": "scratch", "name": "a"})
     taken = borrowed(theirs, donor="short", theirs=short, ours=RunConfig())
-    assert taken.weights == theirs.weights
+    assert (taken.weights, taken.donor, theirs.donor) == (theirs.weights, "short", None)
     assert taken.source == (
         "run short: 500 images held out of the training; data.split = 90:10 instead of official; "
         "train.epochs = 10 instead of 50"
     )
-    with pytest.raises(UserError, match="a has its calibration from another run"):
+    with pytest.raises(UserError, match="a has its calibration from the run short; name that one"):
         borrowed(taken, donor="a", theirs=short, ours=short)
     with pytest.raises(UserError, match=r"a has no calibration to give: no images .*; train it with data.split=90:10"):
         borrowed(UNCALIBRATED, donor="a", theirs=short, ours=short)
